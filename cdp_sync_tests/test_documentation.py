@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from cdp_sync.cli import main
 from cdp_sync.connectors.iterable import goals as iterable
+from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
 from cdp_sync.connectors.iterable.goals import (
     FromLists,
     IterableConnection,
@@ -18,6 +19,7 @@ from cdp_sync.connectors.iterable.goals import (
     UserFormat,
     UserImportGoal,
 )
+from cdp_sync.connectors.iterable.sent_events import IterableEvents, PurchaseItems
 from cdp_sync.connectors.sailthru.goals import (
     ListFormat,
     ListGoal,
@@ -110,7 +112,7 @@ def test_every_field_is_documented(declared: type[BaseModel]) -> None:
     "declared",
     [
         IterableConnection, IterableProject, UserImportGoal, UserFormat, FromLists, iterable.UserExportGoal,
-        iterable.UserLink,
+        iterable.UserLink, IterableEvents, PurchaseItems, CatalogGoal,
     ],
 )  # fmt: skip
 def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> None:
@@ -129,8 +131,11 @@ def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
         *({"name": name} for name in ("first_name", "city")),
         *({"name": name, "multiple": True} for name in ("interests", "mailing_lists")),
     ]
+    visit = {"name": "visit", "properties": [{"name": "store"}]}
     spenders = {"name": "big_spenders", "when": {"property": "order_total", "at_least": 100}}
-    profiles = Profiles.model_validate({"properties": properties, "segments": [spenders]})
+    declared = {"properties": properties, "segments": [spenders], "event_types": ["order", "email_opened", visit]}
+    declared["group_types"] = [{"name": "store", "properties": [{"name": "city"}]}]
+    profiles = Profiles.model_validate(declared)
     assert [problem for connection in shown for problem in find_problems(connection, profiles)] == []
     used = {name for connection in shown for goal in connection.import_profiles for name in goal.model_fields_set}
     assert set(UserImportGoal.model_fields) - used == {"title", "enabled", "was"}

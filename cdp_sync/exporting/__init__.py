@@ -1,6 +1,7 @@
 """Profiles of a segment to a file, or to users, and events to files. No Dagster and no protocol."""
 
 from cdp_sync.exporting.audiences.delivering import deliver_users, write_users
+from cdp_sync.exporting.audiences.events import select_events_of_users
 from cdp_sync.exporting.audiences.recording import record_users
 from cdp_sync.exporting.events.delivering import deliver_event_files, write_event_files
 from cdp_sync.exporting.events.recording import record_events

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cdp_sync.exporting.audiences.delivering import deliver_users, write_users
+from cdp_sync.exporting.audiences.events import select_events_of_users
 from cdp_sync.exporting.audiences.port import Audience
 from cdp_sync.exporting.audiences.recording import record_users
 from cdp_sync.exporting.events.delivering import deliver_event_files, write_event_files
@@ -38,6 +39,7 @@ def export_users(run: UserRun, audience: Audience) -> ExportReport:
     counters = select_segment(run)
     verify_recordable(run, counters)
     users, leavers = write_users(run)
-    if users or leavers:
+    events = select_events_of_users(run)
+    if users or leavers or events:
         deliver_users(run, audience)
-    return record_users(run, counters, leavers)
+    return record_users(run, counters, leavers, events)

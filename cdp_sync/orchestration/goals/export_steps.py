@@ -214,18 +214,22 @@ class UserSteps(ExportSteps[model.AudienceGoal, exporting.UserRun]):
         return self._ops("select_segment", write, GoalOp("deliver_users", self.deliver))
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
-        """Write to local files the users to create or change, and the users to take off lists."""
+        """Write to local files the users to create or change, and those to take off lists; stage the due events."""
         run = self._run(context, selected)
-        users, leavers = self._attempt(context, run, "writing", lambda: exporting.write_users(staged(run)), keep=False)
-        return {**selected, "users": users, "leavers": leavers}
+
+        def write() -> tuple[int, int, int]:
+            return *exporting.write_users(staged(run)), exporting.select_events_of_users(run)
+
+        users, leavers, events = self._attempt(context, run, "writing", write, keep=False)
+        return {**selected, "users": users, "leavers": leavers, "events": events}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
         """Create and change users, put them on lists and take others off, and keep the outcome of each."""
-        if written["users"] or written["leavers"]:
+        if written["users"] or written["leavers"] or written["events"]:
             run = self._run(context, written)
 
             def deliver() -> None:
-                exporting.verify_room(staged(run), written["users"])
+                exporting.verify_room(staged(run), written["users"] + written["events"])
                 with self.client(context) as client:
                     exporting.deliver_users(run, model.kind_of(self.connection).part("audience")(client, self.goal))
 
@@ -233,4 +237,5 @@ class UserSteps(ExportSteps[model.AudienceGoal, exporting.UserRun]):
         return written
 
     def _record(self, run: exporting.UserRun, delivered: Handle) -> model.ExportReport:
-        return exporting.record_users(run, model.ExportCounters(**delivered["counters"]), delivered["leavers"])
+        counters = model.ExportCounters(**delivered["counters"])
+        return exporting.record_users(run, counters, delivered["leavers"], delivered["events"])

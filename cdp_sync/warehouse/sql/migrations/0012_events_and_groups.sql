@@ -46,3 +46,9 @@ create table warehouse.exported_until (
     day date,
     scope text
 );
+
+-- The profiles whose events a goal has sent to a platform, those of before `exported_until` included.
+create table warehouse.exported_event_profile (
+    goal_number integer,
+    profile_id uuid
+);
