@@ -151,6 +151,11 @@ class ExportGoal(Goal):
         own = (column.property for column in self.map if column.property and not column.group)
         return tuple(dict.fromkeys(own))
 
+    def asked_groups(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the types of groups of which a column has a property."""
+        named = (profiles.by_name[column.group].group_type for column in self.map if column.group)
+        return tuple(dict.fromkeys(each for each in named if each))
+
 
 class FileExportGoal(ExportGoal):
     """Puts a segment's profiles on the server, as a delimited file."""

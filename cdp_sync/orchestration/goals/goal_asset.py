@@ -21,6 +21,7 @@ from cdp_sync.orchestration.goals.event_export_steps import EventExportSteps
 from cdp_sync.orchestration.goals.export_steps import FileExportSteps, UserSteps
 from cdp_sync.orchestration.goals.files import files_key, partitions_of
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps
+from cdp_sync.orchestration.goals.groups import groups_key
 from cdp_sync.orchestration.goals.import_steps import FileSteps, SourceSteps
 from cdp_sync.orchestration.goals.segments import segment_key
 
@@ -107,7 +108,7 @@ def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *
             f"- columns: {', '.join(column.field for column in goal.map) or 'none'}\n"
             f"- {goal.destination}"
         ),
-        after=[segment_key(goal.segment)],
+        after=[segment_key(goal.segment), *map(groups_key, goal.asked_groups(profiles))],
         code_version=export_fingerprint(goal, profiles),
     )
 
