@@ -10,7 +10,8 @@ from typing import Any
 
 from cdp_sync import model
 from cdp_sync.errors import CdpSyncError, RemoteListingTooLong, RemotePathMissing, RemotePermissionDenied, UnknownName
-from cdp_sync.exporting import FileRun, UserRun
+from cdp_sync.exporting import EventRun, FileRun, UserRun
+from cdp_sync.exporting.events.preview import preview_events
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.importing import ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
@@ -227,7 +228,9 @@ def look_at_export(
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
         found: Any = declarations.export_goal(connection, goal)
-        run = (UserRun if model.kind_of(declared).audience else FileRun)(
+        is_events = isinstance(found, model.EventExportGoal)
+        run_type: Any = EventRun if is_events else UserRun if model.kind_of(declared).audience else FileRun
+        run = run_type(
             run_id="preview",
             connection=connection,
             goal=found,
@@ -238,4 +241,4 @@ def look_at_export(
             folder=Path(folder),
             now=datetime.now(UTC),
         )
-        return preview_export(run)
+        return preview_events(run) if is_events else preview_export(run)

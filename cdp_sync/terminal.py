@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, ImportReport, RemoteFile, Report
+from cdp_sync.model import COUNTERS, ImportReport, RemoteFile, Report
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.runs.progress import Watcher
 from cdp_sync.printing import errors, print_table, say
@@ -291,10 +292,13 @@ def print_segment(name: str, view: "SegmentView") -> None:
 
 def print_export_preview(preview: "ExportPreview") -> None:
     """Show what an export would deliver, and why the others would not be."""
-    counters = preview.counters
-    say((preview.goal, "bold"), f"  {counters.profiles_written:,} of {counters.profiles_in_segment:,} to deliver")
-    for name in EXPORT_COUNTERS:
-        say(f"  {getattr(counters, name):>9,}  {name.removeprefix('profiles_').replace('_', ' ')}")
+    counters = asdict(preview.counters)
+    (_, every), *_, (_, written) = counters.items()
+    say((preview.goal, "bold"), f"  {written:,} of {every:,} to deliver")
+    for name, times in counters.items():
+        say(f"  {times:>9,}  {name.partition('_')[2].replace('_', ' ')}")
+    for path, rows in preview.files:
+        say(f"  {path}  {counted(rows, 'row')}")
     for reason, times in preview.reasons:
         say((f"  {times:>8,}x", "yellow"), f" {reason}")
     if preview.rows:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from cdp_sync.cli import main
 from cdp_sync.connectors.iterable import goals as iterable
+from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
 from cdp_sync.connectors.iterable.goals import (
     FromLists,
     IterableConnection,
@@ -18,6 +19,7 @@ from cdp_sync.connectors.iterable.goals import (
     UserFormat,
     UserImportGoal,
 )
+from cdp_sync.connectors.iterable.sent_events import IterableEvents, PurchaseItems
 from cdp_sync.connectors.sailthru.goals import (
     ListFormat,
     ListGoal,
@@ -28,7 +30,10 @@ from cdp_sync.connectors.sailthru.goals import (
 )
 from cdp_sync.model import (
     COUNTERS,
+    EVENT_COUNTERS,
     EXPORT_COUNTERS,
+    EventColumn,
+    EventExportGoal,
     ExportFile,
     ExportFormat,
     FileExportGoal,
@@ -83,6 +88,8 @@ def blocks(text: str, language: str) -> list[str]:
         Rollup,
         Segment,
         FileExportGoal,
+        EventExportGoal,
+        EventColumn,
         ExportFile,
         ExportFormat,
         Schedule,
@@ -105,7 +112,7 @@ def test_every_field_is_documented(declared: type[BaseModel]) -> None:
     "declared",
     [
         IterableConnection, IterableProject, UserImportGoal, UserFormat, FromLists, iterable.UserExportGoal,
-        iterable.UserLink,
+        iterable.UserLink, IterableEvents, PurchaseItems, CatalogGoal,
     ],
 )  # fmt: skip
 def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> None:
@@ -124,8 +131,11 @@ def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
         *({"name": name} for name in ("first_name", "city")),
         *({"name": name, "multiple": True} for name in ("interests", "mailing_lists")),
     ]
+    visit = {"name": "visit", "properties": [{"name": "store"}]}
     spenders = {"name": "big_spenders", "when": {"property": "order_total", "at_least": 100}}
-    profiles = Profiles.model_validate({"properties": properties, "segments": [spenders]})
+    declared = {"properties": properties, "segments": [spenders], "event_types": ["order", "email_opened", visit]}
+    declared["group_types"] = [{"name": "store", "properties": [{"name": "city"}]}]
+    profiles = Profiles.model_validate(declared)
     assert [problem for connection in shown for problem in find_problems(connection, profiles)] == []
     used = {name for connection in shown for goal in connection.import_profiles for name in goal.model_fields_set}
     assert set(UserImportGoal.model_fields) - used == {"title", "enabled", "was"}
@@ -156,7 +166,7 @@ def test_every_set_mode_is_documented() -> None:
 def test_every_row_counter_is_documented() -> None:
     """The documentation explains every counter of rows."""
     rows = [name for name in COUNTERS if name.startswith("rows_")]
-    assert [name for name in (*rows, *EXPORT_COUNTERS) if f"`{name}`" not in OPERATING] == []
+    assert [name for name in (*rows, *EXPORT_COUNTERS, *EVENT_COUNTERS) if f"`{name}`" not in OPERATING] == []
 
 
 def test_states_and_counts_are_documented() -> None:
@@ -206,7 +216,7 @@ def test_the_complete_connection_is_valid() -> None:
     assert SailthruConnection(**shown["attributes"]).name == "crm"
 
 
-OF_OTHERS = {"import_groups", "type", "format", "import_profiles"}
+OF_OTHERS = {"import_groups", "type", "format", "import_profiles", "export_events"}
 """Keys of examples that are no part of a profile model."""
 
 
@@ -225,6 +235,15 @@ def test_shown_import_goals_are_valid() -> None:
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "import_profiles" in part]
     goals = [FileGoal.model_validate(goal) for part in shown if "type" not in part for goal in part["import_profiles"]]
     assert {goal.name for goal in goals} >= {"orders", "balances", "invoices"}
+
+
+def test_the_shown_export_of_events_is_valid() -> None:
+    """The export of events in docs/declaring.md is valid with the ready-made types that it names."""
+    (shown,) = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "export_events" in part]
+    goals = [EventExportGoal.model_validate(declared) for declared in shown["export_events"]]
+    types = [name for goal in goals for name in goal.events]
+    profiles = Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], "event_types": types})
+    assert [problem for goal in goals for problem in goal.problems(profiles)] == []
 
 
 def test_shown_group_goals_are_valid() -> None:

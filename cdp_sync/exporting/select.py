@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select, true
 
-from cdp_sync.exporting.run import ExportRun
+from cdp_sync.exporting.run import DeliveryRun, ExportRun
 from cdp_sync.model import EXPORT_COUNTERS, Condition, ExportColumn, ExportCounters, Property
 from cdp_sync.processing import Moment, Relation, drop_tables, process, works_alone
 from cdp_sync.segments.conditions import condition_of
@@ -265,7 +265,7 @@ def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
     return step("chosen", select(*values).select_from(PROFILE).where(inside))
 
 
-def allowed(run: ExportRun, columns: Collection[str]) -> str:
+def allowed(run: DeliveryRun, columns: Collection[str]) -> str:
     """Return the condition that the connection's objectives allow to process a profile."""
     if not run.objectives:
         return "true"
@@ -280,17 +280,9 @@ def _end(rows: Rows, *, compared: bool, kept: str = "true", line: str = "line") 
 
     Profiles are compared by the digest of `line`.
     """
-    each = (
-        f"case when {problem.fails_if} then {{field: {name}, reason: {quote_literal(problem.reason)}}} end"
-        for problem in rows.problems
-        for name in [quote_literal(problem.field) if problem.field else "null::varchar"]
-    )
-    entries = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
     # The fingerprint is part of the hash, so that a changed declaration makes every row another one.
     row_hash = f"xor(md5_number({line}), md5_number($fingerprint))::uuid"
-    # As JSON: even empty lists of structs take a tenth of the time of staging.
-    problems = f"case when eligible and {kept} and ({rows.fails_if}) then to_json({entries})::varchar end"
-    yield {"row_hash": row_hash, "problems": problems}
+    yield {"row_hash": row_hash, "problems": problems_of(rows, f"eligible and {kept}")}
     # As an enum: a million words take as long to store as a tenth of the rows' text.
     words = {word: f"'{word}'::enum({', '.join(map(quote_literal, _ENDS))})" for word in _ENDS}
     same = f"when row_hash = known_hash then {words['same']}" if compared else ""
@@ -313,6 +305,18 @@ def column_value(
     if declared.group:
         return group_value(declared.group, prop, run.profiles, columns)
     return value_of(prop, run.profiles, run.now, columns)
+
+
+def problems_of(rows: Rows, asked: str) -> str:
+    """Return the expression for the problems of a row where a condition asks for them; null where it has none."""
+    each = (
+        f"case when {problem.fails_if} then {{field: {name}, reason: {quote_literal(problem.reason)}}} end"
+        for problem in rows.problems
+        for name in [quote_literal(problem.field) if problem.field else "null::varchar"]
+    )
+    entries = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
+    # As JSON: even empty lists of structs take a tenth of the time of staging.
+    return f"case when {asked} and ({rows.fails_if}) then to_json({entries})::varchar end"
 
 
 def on(source: str, named: Level) -> str:

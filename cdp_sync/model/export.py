@@ -15,6 +15,7 @@ from cdp_sync.model.profile import Profiles
 from cdp_sync.model.property import Property
 from cdp_sync.model.questions import group_problems
 from cdp_sync.model.segment import Condition
+from cdp_sync.model.sent_events import SentEvents
 from cdp_sync.model.suggestion import allowed
 
 SEGMENT_AND_TIMESTAMP = "segment_and_timestamp"
@@ -222,6 +223,11 @@ class AudienceGoal(ExportGoal):
         return False
 
     @property
+    def sent_events(self) -> tuple[SentEvents, ...]:
+        """The types of events that go along with the profiles; none on a platform without events."""
+        return ()
+
+    @property
     def destination(self) -> str:
         """Where profiles go, for people."""
         links = ", ".join(f"{link.property} → {link.field}" for link in self.link)
@@ -233,3 +239,5 @@ class AudienceGoal(ExportGoal):
         """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
         yield from super().problems(profiles)
         yield from profiles.link_problems(link.property for link in self.link)
+        for index, events in enumerate(self.sent_events):
+            yield from (f"events[{index}]{problem}" for problem in events.problems(profiles.event))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from cdp_sync.model.event import EventType
+from cdp_sync.model.event_export import EventExportGoal
 from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import Goal, ImportGoal
 from cdp_sync.model.profile import Profiles
@@ -18,6 +19,7 @@ _FORMAT_AT_FIRST = {
 }  # fmt: skip
 """Settings that count whatever they are. All others count where they are declared: fingerprints of goals that do not
 declare them stay what they were before such settings came."""
+_AFFECTS_EVENT_EXPORT = {"directory", "file", "format", "map", "window", "split", "rows", "items"}
 _TYPE_SINCE = ("among", "group_type")
 """Of a property's type, what counts where it is declared."""
 _AFFECTS_EXPORT = {"directory", "file", "format", "map", "link", "create_users", "lists", "decimals"}
@@ -59,6 +61,27 @@ def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     if rollups := [profiles.rollup[name] for name in goal.properties if name in profiles.rollup]:
         named["rollups"] = [_rollup(rollup, profiles) for rollup in rollups]
     return _digest(named)
+
+
+def event_export_fingerprint(goal: EventExportGoal, profiles: Profiles) -> str:
+    """Return the digest of an export goal of events: of how its rows are written and where they go."""
+    declared = goal.model_dump(mode="json", include=_AFFECTS_EVENT_EXPORT)
+    columns = {column.event for column in goal.map if column.event} | {goal.items}
+    properties = {prop.name: prop for event in goal.types(profiles) for prop in event.properties}
+    events = [properties[name].model_dump(mode="json", exclude={"title"}) for name in properties if name in columns]
+    return _digest({"goal": declared, "properties": _types(profiles, goal.properties), "events": events})
+
+
+def event_scope(goal: EventExportGoal, profiles: Profiles, objectives: Iterable[str]) -> str:
+    """Return the digest of what decides which events a goal exports, and how: where it changes, all are looked at."""
+    segments = profiles.with_asked_segments(goal.segment) if goal.segment else ()
+    scope = {
+        "fingerprint": event_export_fingerprint(goal, profiles),
+        "since": goal.since and goal.since.isoformat(),
+        "segments": [profiles.segment(name).model_dump(mode="json", exclude={"title"}) for name in segments],
+        "objectives": [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives],
+    }
+    return _digest(scope)
 
 
 def _processing(goal: Goal) -> dict[str, Any]:

@@ -196,6 +196,13 @@ class ImportRules(RowRules):
         return tuple(dict.fromkeys(named))
 
     @property
+    def item_lists(self) -> dict[str, tuple[str, ...]]:
+        """The fields that hold lists of items, each with the names that are read in its items."""
+        lists = [items for event in self.events for items in event.items.values() if items.field]
+        named = {str(items.field): (items.id, *(each.field for each in items.map)) for items in lists}
+        return {field: tuple(dict.fromkeys(name for name in names if name)) for field, names in named.items()}
+
+    @property
     def naming_fields(self) -> tuple[str, ...]:
         """The fields of which a row needs one, to be for anybody: linked ones, or else those that name events."""
         named = [link.field for link in self.link] or [event.id for event in self.events if event.id]
@@ -240,6 +247,8 @@ class ImportGoal(Delivered, ImportRules):
     """Linked and mapped fields that a file need not hold: an enricher looks them up."""
     may_be_packed: ClassVar[bool] = True
     """Whether a file may be an archive."""
+    keys_may_lack: ClassVar[bool] = False
+    """Whether a field of `row_key` that no row has is empty in all of them; otherwise a file without it fails."""
 
     def importing(self, connection: "Connection", profiles: Profiles) -> "ImportGoal":
         """Return the goal itself."""

@@ -81,6 +81,8 @@ class FetchedFile:
     """Of JSON, where it is no matter of single rows: what is wrong if most rows lack a key, or none is a member."""
     types: Mapping[str, PropertyType] = field(default_factory=dict)
     """Of JSON: the property types of fields, as the source knows them, for those that the goal detects."""
+    within: tuple[str, ...] = ()
+    """Of JSON: objects whose keys are fields as well, where the line itself does not have them."""
 
     def complete(self) -> "FetchedFile":
         """Return the file when all of it is there; errors as of `Growing.wait`."""

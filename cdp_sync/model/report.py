@@ -213,9 +213,10 @@ class FileReport:
 
 @dataclass(frozen=True)
 class ProfileSample:
-    """A profile that a run created or updated, by id; never with values."""
+    """A profile or a group that a run created or updated, by id; never with values."""
 
     profile_id: str
+    """Of a group, its own id."""
     kind: str
     properties: tuple[str, ...] = ()
 
@@ -323,6 +324,10 @@ class ExportCounters(RunCounters):
     profiles_same: int = 0
     """Their rows are as this goal last delivered them."""
     profiles_written: int = 0
+    events_written: int = 0
+    """Events that went to a platform with these profiles."""
+    events_not_deliverable: int = 0
+    """Events of these profiles that were refused; see the quarantine."""
 
     @property
     def eligible(self) -> int:
@@ -334,7 +339,7 @@ class ExportCounters(RunCounters):
 EXPORT_COUNTERS = tuple(asdict(ExportCounters()))
 """The counters' names, in order."""
 
-ExportCounters.ends = EXPORT_COUNTERS[1:]
+ExportCounters.ends = EXPORT_COUNTERS[1:9]
 
 
 @dataclass(frozen=True)
@@ -354,11 +359,20 @@ class ExportReport(Report):
     profiles_ever_exported: int | None = None
     """By the connection, each counted once; None where the warehouse was not written to."""
 
+    @property
+    def delivers(self) -> bool:
+        """Whether anything was delivered."""
+        counters = self.counters
+        return bool(self.path or counters.profiles_written or counters.events_written or self.profiles_taken_off)
+
     def _summary(self) -> str:
         counters = self.counters
         left_out = counters.in_words(name for name in counters.ends if name != "profiles_written")
         suffix = f" ({left_out})." if left_out else "."
         suffix += f" {self.profiles_taken_off:,} taken off lists." if self.profiles_taken_off else ""
+        if counters.events_written or counters.events_not_deliverable:
+            refused = f", {counters.events_not_deliverable:,} refused" if counters.events_not_deliverable else ""
+            suffix += f" {counted(counters.events_written, 'event')} sent{refused}."
         if self.path is None and not counters.profiles_written:
             return f"Nothing to export: {counters.profiles_in_segment:,} in {self.segment}{suffix}"
         name = f"{self.path.rpartition('/')[2]}: " if self.path else ""

@@ -8,6 +8,7 @@ from cdp_sync.warehouse.events import (
     check_event_types,
     event_columns,
     event_type_problems,
+    item_columns,
     sync_events,
 )
 from cdp_sync.warehouse.ledger import KnownFile, known_files, watermarks_of, write_watermarks

@@ -1,13 +1,14 @@
 """Iterable's official client, the product and the sandbox agree on one state: each reads what the others write."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from cdp_sync.sandbox.iterable import IterableSandbox
-from cdp_sync_tests.iterable.exchange import KEY, Crm, column, users_goal
+from cdp_sync_tests.iterable.event_exporting import TO_PURCHASE, TO_VISIT, WITH_EVENTS, happened, item
+from cdp_sync_tests.iterable.exchange import KEY, NOON, Crm, column, users_goal
 from cdp_sync_tests.iterable.exporting import audience, exchange, mapped, profile
 from cdp_sync_tests.sandbox.iterable.official_client import OfficialClient, why_absent
 
@@ -44,3 +45,32 @@ def test_all_agree_on_one_state(box: IterableSandbox, tmp_path: Path) -> None:
     read = Crm(folder=tmp_path / "read", box=box, goal=goal)
     assert read.run().counters.rows_applied == 2
     assert read.people("email", *names) == [(ANN, "Zoë", 8, Decimal("2.5")), (CAT, None, None, None)]
+
+
+def test_the_client_reads_exported_events(box: IterableSandbox, tmp_path: Path) -> None:
+    """Purchases with items, total and time, and custom events with their fields, the newest first."""
+    goal = audience(events=[TO_PURCHASE, TO_VISIT])
+    crm = exchange(tmp_path / "crm", box, goal, profiles=WITH_EVENTS)
+    crm.hold([profile("ann")])
+    order = {
+        "event_id": "o1",
+        "days": 2,
+        "total_revenue": Decimal("12.5"),
+        "coupon": "X",
+        "products": [item(1), item(2)],
+    }
+    happened(crm, "order", 1, order)
+    happened(crm, "visit", 1, {"event_id": "v1", "store": "Köln", "minutes": 5})
+    assert crm.run().counters.events_written == 2
+    with OfficialClient(box.url, KEY) as client:
+        visit, purchase = client.call("getUserEventsByEmail", email=ANN, limit=10)["events"]
+    assert (visit["eventType"], visit["eventName"], visit["dataFields"]) == (
+        "customEvent", "Store visit", {"store": "Köln", "minutes": 5},
+    )  # fmt: skip
+    assert purchase["eventType"] == "purchase"
+    assert purchase["createdAt"] == f"{NOON - timedelta(days=2):%Y-%m-%d %H:%M:%S} +00:00"
+    fields = purchase["dataFields"]
+    assert (fields["total"], fields["coupon"]) == (12.5, "X")
+    assert [(each["id"], each["name"], each["price"], each["quantity"]) for each in fields["shoppingCartItems"]] == [
+        ("s1", "Cup 1", 2.5, 1), ("s2", "Cup 2", 2.5, 2),
+    ]  # fmt: skip

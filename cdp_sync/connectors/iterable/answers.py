@@ -140,6 +140,8 @@ def _error(call: Call, status: int, found: Json) -> CdpSyncError:
         return ServerRefused(
             f"{_said(call, status)}, not in Iterable's way.", remedy="Check that base_url is the address of its API."
         )
+    if status == HTTPStatus.NOT_FOUND and call.endpoint.startswith("catalogs"):
+        return RequestRefused("There is no catalog of that name.", remedy="Correct it, or make the catalog.")
     if call.endpoint in ("export", "export/files"):
         return JobLost("Iterable does not know the export, or no longer.", remedy="The next run starts another.")
     return _refused(call, status, found)
@@ -301,6 +303,28 @@ PROPERTY_TYPES: Mapping[str, PropertyType] = {
 def property_types(types: Mapping[str, str]) -> dict[str, PropertyType]:
     """Return the property types of fields, given their types at Iterable."""
     return {name: PROPERTY_TYPES[kind.lower()] for name, kind in types.items() if kind.lower() in PROPERTY_TYPES}
+
+
+def catalog_items(answer: Json) -> tuple[list[dict[str, Any]], int]:
+    """Return the items of a page, each its values and `itemId`, and how many there are in all."""
+    found = _params(answer)
+    items = [each for each in found.get("catalogItemsWithProperties") or () if isinstance(each, dict)]
+    total = found.get("totalItemsCount")
+    values = ((each["itemId"], each.get("value")) for each in items if each.get("itemId") is not None)
+    named = [{**(value if isinstance(value, dict) else {}), "itemId": item_id} for item_id, value in values]
+    return named, total if isinstance(total, int) else len(named)
+
+
+def catalog_fields(answer: Json) -> frozenset[str]:
+    """Return the names of the fields of a catalog's items, nested ones with dots."""
+    found = _params(answer)
+    return frozenset([*(found.get("definedMappings") or ()), *(found.get("undefinedFields") or ())])
+
+
+def _params(answer: Json) -> Json:
+    """Return what an answer holds, which some answers have under `params`."""
+    found = answer.get("params")
+    return found if isinstance(found, dict) else answer
 
 
 def users(lines: Iterable[bytes]) -> list[dict[str, Any]]:

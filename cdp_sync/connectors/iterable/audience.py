@@ -15,11 +15,13 @@ from threading import Event
 from cdp_sync.connectors.iterable import answers, protocol
 from cdp_sync.connectors.iterable.batches import Batch, Entry, Refusal, batches, send
 from cdp_sync.connectors.iterable.client import IterableClient
+from cdp_sync.connectors.iterable.event_delivery import send_events
 from cdp_sync.connectors.iterable.export import fetch_users
 from cdp_sync.connectors.iterable.fields import field_problems
 from cdp_sync.connectors.iterable.goals import EMAIL, UserExportGoal
 from cdp_sync.connectors.iterable.memberships import Memberships
 from cdp_sync.connectors.iterable.protocol import Call, UserQuery
+from cdp_sync.connectors.iterable.sent_events import IterableEvents
 from cdp_sync.connectors.iterable.verification import Verification
 from cdp_sync.errors import (
     CdpSyncError,
@@ -109,6 +111,14 @@ class IterableAudience:
         for outcomes in self._each(users, partial(self._take_off, lists)):
             for places, outcome in outcomes:
                 users.note_all(places, Delivered() if outcome is _ACCEPTED else outcome)
+
+    def send_events(self, events: Users, declared: IterableEvents) -> None:
+        """Send events of users, in their order for each user; those with an id that is there replace it.
+
+        Raises:
+            As `deliver`.
+        """
+        send_events(self._client, events, declared)
 
     def _check_fields(self, users: Users) -> None:
         if not self._goal.data_fields:

@@ -47,14 +47,20 @@ def entry(place: int, line: bytes) -> Entry:
 
 def batches(lines: Iterable[tuple[int, bytes]]) -> Iterator[list[Entry]]:
     """Yield users, as many as fit into one call each time."""
+    return in_batches(entry(place, line) for place, line in lines)
+
+
+def in_batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Yield entries, as many as fit into one call each time."""
     batch: list[Entry] = []
     size = 0
-    for place, line in lines:
-        if batch and (len(batch) == MOST_USERS or size + len(line) > _LARGEST_BATCH):
+    for each in entries:
+        length = len(each.who) + len(each.user)
+        if batch and (len(batch) == MOST_USERS or size + length > _LARGEST_BATCH):
             yield batch
             batch, size = [], 0
-        batch.append(entry(place, line))
-        size += len(line)
+        batch.append(each)
+        size += length
     if batch:
         yield batch
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cdp_sync.connectors.iterable import answers
 from cdp_sync.connectors.iterable.answers import MailingList, list_named, target
+from cdp_sync.connectors.iterable.catalogs import catalog_problems
 from cdp_sync.connectors.iterable.fields import field_problems
 from cdp_sync.connectors.iterable.goals import ADDRESSES, KEYS, LIST_NAME
 from cdp_sync.connectors.iterable.project_type import contradiction
@@ -47,6 +48,11 @@ def check(connection: "IterableConnection", profiles: Profiles) -> Iterator[Find
             return
         yield f"key: in order; the project has {len(lists)} lists and {len(fields)} fields.", True
         yield _project_type(client, fields)
+        for catalog in connection.import_groups:
+            problems = list(catalog_problems(client, catalog))
+            yield from ((f"{catalog.name}: {problem}", False) for problem in problems)
+            if not problems:
+                yield f"{catalog.name}: the catalog {catalog.catalog} is there, with every mapped field.", True
         for goal in connection.import_profiles:
             yield from _import(goal, profiles, lists, fields)
         for audience in connection.export_profiles:
@@ -91,6 +97,9 @@ def _project_type(client: "IterableClient", fields: Mapping[str, str]) -> Findin
 def _import(
     goal: "UserImportGoal", profiles: Profiles, lists: tuple[MailingList, ...], fields: Mapping[str, str]
 ) -> Iterator[Finding]:
+    if goal.events_from:
+        yield f"{goal.name}: reads {', '.join(goal.events_from)}; only a run shows which fields events have.", True
+        return
     for named in goal.lists:
         try:
             list_named(lists, named)

@@ -5,12 +5,17 @@ from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
+from cdp_sync.connectors.iterable.event_data import DATA_TYPE, EVENT_TIME, DataType
+from cdp_sync.connectors.iterable.sent_events import IterableEvents
+from cdp_sync.connectors.iterable.value_format import ValueFormat
+from cdp_sync.connectors.iterable.values import value_of
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Rendered, Shape
 from cdp_sync.model.base_url import BaseUrl, Variable
 from cdp_sync.model.connection import Connection
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.export import AudienceGoal, AudienceLink, ExportColumn
-from cdp_sync.model.format import Format, ReadCells
+from cdp_sync.model.format import Format
 from cdp_sync.model.goal import ImportGoal, ImportRules, Mapping
 from cdp_sync.model.profile import Profiles
 
@@ -66,15 +71,8 @@ class IterableProject(Declared):
         return KEYS[self.project_type]
 
 
-class UserFormat(ReadCells):
-    """How the values of users are read."""
-
-    dates: tuple[str, ...] = ("%Y-%m-%d %H:%M:%S %z", "iso")
-    """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`; UTC without an offset."""
-    json_lists: bool = True
-    """Values of `multiple` properties are arrays."""
-    nulls: tuple[str, ...] = ("",)
-    """Values that mean "no value", besides null and an absent field."""
+UserFormat = ValueFormat
+"""How the values of users are read."""
 
 
 class FromLists(Declared):
@@ -90,15 +88,17 @@ class FromLists(Declared):
 
 
 class UserImportGoal(ImportRules):
-    """Imports profiles from the users of a project: all of them, or those on lists.
+    """Imports profiles from the users of a project: all of them, or those on lists. Or reads what they did.
 
-    Fields are those of users by their names, nested ones with dots: `address.city`.
+    Fields are those of users, or of events, by their names, nested ones with dots: `address.city`.
     """
 
     users: Annotated[Literal["all"] | FromLists, Field(alias="from")] = "all"
     """`all`, or `{lists: [Newsletter, 12345]}`: the users on lists, by name or id."""
+    events_from: tuple[DataType, ...] = ()
+    """Types of events to read in place of users, such as `purchase`, `customEvent` and `emailOpen`."""
     changes: Literal["changed", "all"] = "changed"
-    """`changed`: users whose profiles changed since the last run; `all`: every user. Lists are always read whole."""
+    """`changed`: users that changed, or events, since the last run; `all`: all of them. Lists are always read whole."""
     overlap_minutes: Annotated[float, Field(ge=0, le=10_080)] = 5.0
     """How far two reads of changed users overlap, for changes that show late."""
     settle_minutes: Annotated[float, Field(ge=0, le=1440)] = 5.0
@@ -107,6 +107,17 @@ class UserImportGoal(ImportRules):
     """Property that takes the list's name."""
     format: UserFormat = UserFormat()
     """How the users' values are read."""
+
+    @field_validator("events_from")
+    @classmethod
+    def _each_type_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(value))
+
+    @model_validator(mode="after")
+    def _reads_one_thing(self) -> "UserImportGoal":
+        if self.events_from and self.lists:
+            raise ValueError("from and events_from are both given; needed is one of them: the events are those of all")
+        return self
 
     @property
     def lists(self) -> tuple[str | int, ...]:
@@ -125,24 +136,39 @@ class UserImportGoal(ImportRules):
         if self.format.multi_value is not None:
             cells["json_lists"] = False
         return self.as_rows(
-            UserImport,
+            EventRowImport if self.events_from else UserImport,
             map=(*self.map, *extra),
             format=Format(**cells),
-            row_key=() if self.lists else project.keys,
+            row_key=() if self.lists else self._event_key or project.keys,
         )
+
+    @property
+    def _event_key(self) -> tuple[str, ...]:
+        """The fields that identify a line of events: the ids of the events that it becomes, or else all that are read.
+
+        No documented field identifies a line of every type, and ids of different types may be the same.
+        """
+        if not self.events_from:
+            return ()
+        ids = tuple(dict.fromkeys(event.id for event in self.events if event.id))
+        if len(self.events_from) == 1 and ids and all(event.id for event in self.events):
+            return ids
+        return tuple(dict.fromkeys((DATA_TYPE, EVENT_TIME, *self.fields)))
 
     @property
     def origin(self) -> str:
         """Where its rows come from, for people."""
+        if self.events_from:
+            return f"events: {', '.join(self.events_from)}"
         return f"lists: {', '.join(map(str, self.lists))}" if self.lists else "all users"
 
     @property
     def paths(self) -> tuple[str, ...]:
         """What the ledger calls what it reads."""
-        return tuple(map(str, self.lists)) or (ALL_USERS,)
+        return self.events_from or tuple(map(str, self.lists)) or (ALL_USERS,)
 
     def reads(self, path: str) -> bool:
-        """Return whether it imports a list, or all users."""
+        """Return whether it imports a list, a type of events, or all users."""
         return path in self.paths
 
     def problems(self, profiles: Profiles) -> Iterator[str]:
@@ -167,6 +193,13 @@ class UserImport(ImportGoal):
     def memory_limit(self) -> str | None:
         """What DuckDB may keep in memory: little where users are read in slices; more makes a run no faster then."""
         return None if self.needed is None else "200MB"
+
+
+class EventRowImport(UserImport):
+    """A goal over lines of events as rows."""
+
+    from_elsewhere: ClassVar[frozenset[str]] = frozenset({DATA_TYPE})
+    keys_may_lack: ClassVar[bool] = True
 
 
 class UserLink(AudienceLink):
@@ -195,6 +228,8 @@ class UserExportGoal(AudienceGoal):
     """What a profile without a value does to the user's field: nothing, or remove it."""
     verify: Literal["sample", "all"] = "sample"
     """Whose values are read back after they were accepted: those of some users, or of all."""
+    events: tuple[IterableEvents, ...] = ()
+    """What the segment's people did: events of these types go along, each once."""
 
     @field_validator("map")
     @classmethod
@@ -221,6 +256,11 @@ class UserExportGoal(AudienceGoal):
             raise ValueError("map: nothing is mapped, and no list is named; needed is one of them")
         if self.remove_from_lists and not self.lists:
             raise ValueError("remove_from_lists: there are no lists to take users off; needed is `lists`")
+        targets = [(events.type, events.to) for events in self.events]
+        if len(set(targets)) < len(targets):
+            raise ValueError("events: the same type goes to the same events twice")
+        if sum(events.is_purchase for events in self.events) > 1:
+            raise ValueError("events: several types are purchases, whose ids may be the same; needed is one of them")
         return self
 
     @property
@@ -237,7 +277,7 @@ class UserExportGoal(AudienceGoal):
             user["mergeNestedObjects"] = True
         if self.data_fields:
             user["dataFields"] = self._nested({name: name.split(".") for name in self.data_fields})
-        return Rendered(tuple(map(_value, fields)), {"user": Filled(user)})
+        return Rendered(tuple(value_of(field.type, field.value) for field in fields), {"user": Filled(user)})
 
     def _nested(self, paths: dict[str, list[str]]) -> Shape:
         """Return fields as an object, those with dotted names in objects within."""
@@ -260,6 +300,11 @@ class UserExportGoal(AudienceGoal):
         """Whether users are taken off these lists when their profiles leave the segment."""
         return self.remove_from_lists
 
+    @property
+    def sent_events(self) -> tuple[IterableEvents, ...]:
+        """The types of events that go along."""
+        return self.events
+
 
 _KEPT_BY_ITERABLE = frozenset(
     ("emailListIds", "userListIds", "signupDate", "signupSource", "profileUpdatedAt", "itblInternal")
@@ -271,23 +316,6 @@ def _paths(names: Sequence[str]) -> Iterator[str]:
     return (".".join(names[:count]) for count in range(1, len(names) + 1))
 
 
-def _value(field: AudienceField) -> str:
-    """Return the expression for one value in the type that Iterable keeps.
-
-    Times are written as Iterable returns them, in UTC and whole seconds; days as YYYY-MM-DD. A decimal always has a
-    fraction, so that a field that it creates is a double and not a long.
-    """
-    match field.type:
-        case "number" | "decimal" | "boolean":
-            return field.value
-        case "date":
-            return f"strftime({field.value}, '%Y-%m-%d')"
-        case "datetime":
-            return f"strftime({field.value}, '%Y-%m-%d %H:%M:%S +00:00')"
-        case _:
-            return f"{field.value}::varchar"
-
-
 _IMPORT = {
     "name": "users",
     "from": "all",
@@ -296,6 +324,12 @@ _IMPORT = {
 }
 
 
+_GROUPS = {
+    "name": "stores",
+    "type": "store",
+    "catalog": "Stores",
+    "map": [{"field": "city", "property": "city"}],
+}
 _EXPORT = {
     "name": "big_spenders",
     "segment": "big_spenders",
@@ -314,6 +348,8 @@ class IterableConnection(Connection, IterableProject):
     a job that runs its enabled goals in the order listed.
     """
 
+    import_groups: Annotated[tuple[CatalogGoal, ...], Field(examples=[[_GROUPS]])] = ()
+    """Goals that import groups from catalogs, in running order; they run first."""
     import_profiles: Annotated[tuple[UserImportGoal, ...], Field(examples=[[_IMPORT]])] = ()
     """Import goals, in running order."""
     export_profiles: Annotated[tuple[UserExportGoal, ...], Field(examples=[[_EXPORT]])] = ()

@@ -1,4 +1,4 @@
-"""What `cdp-sync scan` shows of a project: lists, and fields with their types and the values of some users."""
+"""What `cdp-sync scan` shows of a project: lists, and fields with types and the values of some users; or events."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ from typing import Any
 from cdp_sync.connectors.iterable import answers
 from cdp_sync.connectors.iterable.answers import MailingList, list_named
 from cdp_sync.connectors.iterable.client import IterableClient
+from cdp_sync.connectors.iterable.event_data import EVENT_TIME
 from cdp_sync.connectors.iterable.goals import UserImportGoal, key_of
 from cdp_sync.connectors.iterable.protocol import UserQuery
 from cdp_sync.errors import ListUnknown
@@ -17,13 +18,15 @@ from cdp_sync.model.counting import counted
 _SHOWN = 3
 """Users whose values are shown."""
 _LATELY = timedelta(days=1)
-"""Of a goal over all users, those who changed in this period are shown."""
+"""Of a goal over all users, those who changed in this period are shown; of one over events, those of this period."""
 
 Json = Mapping[str, Any]
 
 
 def look(client: IterableClient, goal: UserImportGoal, now: datetime) -> SourceLook:
     """Return the goal's lists, or all of them; beside it the project's fields, and what some users have there."""
+    if goal.events_from:
+        return _look_at_events(client, goal, now)
     there = client.lists()
     rows = tuple(_row(client, there, named, sized=bool(goal.lists)) for named in goal.lists or [e.id for e in there])
     users = counted(sum(row[3] or 0 for row in rows), "user")
@@ -33,6 +36,17 @@ def look(client: IterableClient, goal: UserImportGoal, now: datetime) -> SourceL
     sample = b"".join(json.dumps(user).encode() + b"\n" for user in found)
     columns = ("list", "id", "kind", "users", "created")
     return SourceLook("list", columns, rows, summary, (fields,), sample, counted(len(found), "user"))
+
+
+def _look_at_events(client: IterableClient, goal: UserImportGoal, now: datetime) -> SourceLook:
+    """Return some lines of each type of events of the last day; the limit is four types a minute."""
+    queries = {name: UserQuery(now - _LATELY, now, data_type=name) for name in goal.events_from}
+    found = {name: client.first_lines(query, _SHOWN) for name, query in queries.items()}
+    events = [(name, event) for name, lines in found.items() for event in answers.users(lines)]
+    rows = tuple((name, _value(event, EVENT_TIME), ", ".join(sorted(event))) for name, event in events)
+    sample = b"".join(json.dumps(event).encode() + b"\n" for _, event in events)
+    shown = counted(len(events), "event")
+    return SourceLook("event", ("type", "time", "fields"), rows, f"{shown} of the last day", (), sample, shown)
 
 
 def _row(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from cdp_sync.connectors.http.rate_limit import Bucket, RateInfo
 
@@ -25,6 +25,9 @@ LARGEST_BODY = 4 << 20
 """Bytes of a bulk update's body (API documentation, users/bulkUpdate)."""
 MOST_USERS = 1000
 """Users of a call for many; only the size has a documented limit, and other clients send as many."""
+
+MOST_ITEMS = 1000
+"""Items of a page of a catalog (API documentation, catalogs/items)."""
 
 _PER_SECOND: dict[Hashable, int] = {
     ("lists", "GET"): 100,
@@ -45,6 +48,7 @@ _PER_SECOND: dict[Hashable, int] = {
     ("users/forget", "POST"): 3,
     ("users/unforget", "POST"): 3,
     ("users/merge", "POST"): 50,
+    ("catalogs/items", "GET"): 100,
     ("events/track", "POST"): 2000,
     ("events/trackBulk", "POST"): 10,
     ("export/start", "POST"): 1,
@@ -134,7 +138,7 @@ def get_user(key: str, value: str) -> Call:
 
 @dataclass(frozen=True)
 class UserQuery:
-    """Which users an export holds: all of them, or those whose profiles changed in a period."""
+    """Which users an export holds: all of them, or those whose profiles changed in a period. Events in the same way."""
 
     since: datetime | None = None
     """The first moment of the period."""
@@ -142,11 +146,13 @@ class UserQuery:
     """The first moment after it."""
     fields: tuple[str, ...] = ()
     """The fields that a user has; all of them by default."""
+    data_type: str = "user"
+    """What is exported: users, or a type of events."""
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters that both kinds of export have in common."""
         period = {"startDateTime": self.since, "endDateTime": self.until}
-        return {"dataTypeName": "user"} | {name: time(moment) for name, moment in period.items() if moment}
+        return {"dataTypeName": self.data_type} | {name: time(moment) for name, moment in period.items() if moment}
 
 
 def stream_users(query: UserQuery) -> Call:
@@ -186,6 +192,27 @@ def unsubscribe(list_id: int, users: Sequence[bytes]) -> Call:
     """Take users, each as JSON, off a static list, and from nothing else."""
     body = _of_many("subscribers", users, listId=list_id, channelUnsubscribe=False)
     return Call("POST", "lists/unsubscribe", body=body)
+
+
+def track_events(events: Sequence[bytes]) -> Call:
+    """Store custom events, each as JSON: at most `MOST_USERS` and `LARGEST_BODY`. One with a known id is replaced."""
+    return Call("POST", "events/trackBulk", body=b'{"events":[%s]}' % b",".join(events))
+
+
+def track_purchase(purchase: bytes) -> Call:
+    """Store a purchase, given as JSON. One with a known id is replaced."""
+    return Call("POST", "commerce/trackPurchase", body=purchase)
+
+
+def get_catalog_items(name: str, page: int, size: int) -> Call:
+    """Ask for a page of a catalog's items, the first of which is 1: at most `MOST_ITEMS`."""
+    query = {"page": str(page), "pageSize": str(size)}
+    return Call("GET", "catalogs/items", f"catalogs/{quote(name, safe='')}/items", query)
+
+
+def get_catalog_fields(name: str) -> Call:
+    """Ask for the fields of a catalog's items and their types."""
+    return Call("GET", "catalogs/fields", f"catalogs/{quote(name, safe='')}/fieldMappings")
 
 
 def _of_many(name: str, users: Sequence[bytes], **more: object) -> bytes:

@@ -1,8 +1,7 @@
-"""Users of a project as an import's source: all of them, those that changed in a period, or those on lists.
+"""Users of a project as an import's source: all of them, those that changed in a period, or those on lists; and events.
 
-All users are read once. Later runs read those whose profiles changed since, by `profileUpdatedAt`: from the watermark
-less the overlap to some minutes before now, as exports show a change late. Rows have keys, so that a user who is read
-twice is applied once.
+All users are read once. Later runs read those whose profiles changed since, by `profileUpdatedAt`. Events are read
+in the same way, by `createdAt`, one type after the other.
 
 Who is on a list is asked for by `lists/getUsers`: the lists in a user's fields are no complete source. A change of
 membership is no change of the profile, so lists are read as a whole every time: a short one by one call a user, others
@@ -17,17 +16,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cdp_sync.connectors import disk
 from cdp_sync.connectors.iterable import answers, protocol
 from cdp_sync.connectors.iterable.answers import list_named, property_types
-from cdp_sync.connectors.iterable.arriving import Arriving
+from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
+from cdp_sync.connectors.iterable.catalogs import CatalogSource
 from cdp_sync.connectors.iterable.client import IterableClient
-from cdp_sync.connectors.iterable.export import Progress, fetch_users
+from cdp_sync.connectors.iterable.event_data import DATA_TYPE, EVENT_TIME, WITHIN
+from cdp_sync.connectors.iterable.export import fetch_users
 from cdp_sync.connectors.iterable.goals import ALL_USERS, LIST_NAME, UPDATED_AT, UserImportGoal, key_of
 from cdp_sync.connectors.iterable.look import look
 from cdp_sync.connectors.iterable.project_type import check_members, check_unknown, without_keys
 from cdp_sync.connectors.iterable.protocol import UserQuery
+from cdp_sync.connectors.iterable.windows import Stream, read_window
 from cdp_sync.errors import DeclarationError, JobFailed, JobUnfinished, RequestRefused
 from cdp_sync.model import FetchedFile, FileReport, FileState, RemoteFile, SourceLook
 from cdp_sync.model.delta import Window
@@ -38,7 +41,7 @@ SHORT_LIST = 1000
 """Users up to which a list is read by one call a user, which takes ten seconds."""
 
 _READ_UNTIL = "read until"
-"""The watermark with the end of the last period by our clock: a time in a profile may lie in the future."""
+"""The watermark with the end of the last period; see `Stream`. That of events begins with their type."""
 
 
 class IterableSource:
@@ -58,15 +61,18 @@ class IterableSource:
         self._client, self._goal, self._now = client, goal, now
         self.paths = goal.paths
         self._watermarks: Mapping[str, str] = {}
-        self._window = Window(ALL_USERS, UPDATED_AT, timedelta(minutes=goal.overlap_minutes))
 
     def resume(self, watermarks: Mapping[str, str]) -> None:
         """Read what changed since these watermarks, unless the goal reads all users every time."""
         self._watermarks = watermarks if self._goal.changes == "changed" else {}
 
     def arrivals(self, folder: Path, progress: Callable[[str, int], None]) -> Iterator[FetchedFile | FileReport]:
-        """Yield the users, or those on each list, as they arrive in `folder`, or why they could not be fetched."""
+        """Yield users, those on each list, or events as they arrive in `folder`, or why they could not be fetched."""
         private_folder(folder)
+        if self._goal.events_from:
+            for arrival in self._windows(folder, progress):
+                yield _of_events(arrival) if isinstance(arrival, FetchedFile) else arrival
+            return
         known = self._client.fields()
         fields = tuple(field for field in self._wanted if field in known or field in self._client.project.keys)
         types = property_types(known) if self._goal.map_detected else {}
@@ -80,41 +86,24 @@ class IterableSource:
         if self._goal.lists:
             yield from _Lists(self._client, self._goal, folder).arrivals(progress)
         else:
-            yield from self._users(folder / "users.json", lambda size: progress(ALL_USERS, size))
+            yield from self._windows(folder, progress)
 
-    def _users(self, target: Path, progress: Progress) -> Iterator[FetchedFile | FileReport]:
-        """Yield the users who changed in a period as they were fetched, or all users while they arrive."""
-        until = self._now() - timedelta(minutes=self._goal.settle_minutes)
-        since = self._since()
-        query = UserQuery(since, until if since else None, _only(self._goal, self._wanted))
-        marks = {_READ_UNTIL: until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
-        problem = without_keys(self._client.project, "Most users have")
-        remote = RemoteFile(self._now(), ALL_USERS, 0)
-        file = FetchedFile(remote, target, "", delta=self._window, watermarks=marks, without_keys=problem)
-        if since is None:
-            target.touch(mode=0o600)
-            with Arriving(file, partial(fetch_users, self._client, query, target), progress) as growing:
-                yield growing
-        elif since >= until:
-            yield FileReport(ALL_USERS, FileState.UNCHANGED)
-        else:
-            yield self._changed(file, query, progress)
+    def _windows(self, folder: Path, progress: Callable[[str, int], None]) -> Iterator[FetchedFile | FileReport]:
+        """Yield the users who changed in a period, or all of them; or the events of each type."""
+        for number, stream in enumerate(self._streams()):
+            now, target = self._now(), folder / f"{number}.json"
+            until = now - timedelta(minutes=self._goal.settle_minutes)
+            yield from read_window(self._client, stream, now, until, target, partial(progress, stream.path))
 
-    def _changed(self, file: FetchedFile, query: UserQuery, progress: Progress) -> FetchedFile | FileReport:
-        """Fetch the users who changed in a period."""
-        try:
-            sha256 = fetch_users(self._client, query, file.local, progress)
-        except (RequestRefused, JobFailed, JobUnfinished) as error:
-            return FileReport(ALL_USERS, FileState.FAILED, message=str(error))
-        size = file.local.stat().st_size
-        if not size:
-            return FileReport(ALL_USERS, FileState.UNCHANGED)
-        return replace(file, remote=replace(file.remote, size=size), sha256=sha256)
-
-    def _since(self) -> datetime | None:
-        """Return the first moment of the period to read; None where all users are to be read."""
-        marks = [self._watermarks.get(stream) for stream in (ALL_USERS, _READ_UNTIL)]
-        return self._window.since(min(mark for mark in marks if mark)) if all(marks) else None
+    def _streams(self) -> Iterator[Stream]:
+        overlap = timedelta(minutes=self._goal.overlap_minutes)
+        if not self._goal.events_from:
+            window = Window(ALL_USERS, UPDATED_AT, overlap)
+            problem = without_keys(self._client.project, "Most users have")
+            yield Stream("user", window, _READ_UNTIL, self._watermarks, _only(self._goal, self._wanted), problem)
+        for name in self._goal.events_from:
+            window = Window(name, EVENT_TIME, overlap)
+            yield Stream(name, window, f"{name} {_READ_UNTIL}", self._watermarks, may_be_empty=True)
 
     @property
     def _wanted(self) -> tuple[str, ...]:
@@ -124,6 +113,22 @@ class IterableSource:
     def look(self) -> SourceLook:
         """Return the lists and fields that there are, with the values of some users."""
         return look(self._client, self._goal, self._now())
+
+
+_SOURCES: Mapping[type, Callable[[IterableClient, Any], "IterableSource | CatalogSource"]] = {
+    UserImportGoal: IterableSource,
+    CatalogGoal: CatalogSource,
+}
+
+
+def source_of(client: IterableClient, goal: UserImportGoal | CatalogGoal) -> "IterableSource | CatalogSource":
+    """Return what a goal reads: users, events, or the items of a catalog."""
+    return _SOURCES[type(goal)](client, goal)
+
+
+def _of_events(file: FetchedFile) -> FetchedFile:
+    """Return an arrival of events with how its lines are read."""
+    return replace(file, reader="ndjson", constants={DATA_TYPE: file.remote.path}, within=WITHIN)
 
 
 def _only(goal: UserImportGoal, wanted: tuple[str, ...]) -> tuple[str, ...]:

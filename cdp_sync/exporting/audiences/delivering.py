@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from cdp_sync.errors import CdpSyncError, UserForgotten, UserUnknown
-from cdp_sync.exporting.audiences.port import FORGOTTEN, Audience
+from cdp_sync.exporting.audiences.events import write_events
+from cdp_sync.exporting.audiences.port import FORGOTTEN, Audience, EventAudience
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model.audience import Delivered, Outcome, Unproved, User
 from cdp_sync.private import private_folder
@@ -70,7 +71,7 @@ def _write(session: Session, query: str, target: Path) -> int:
 
 
 def deliver_users(run: UserRun, audience: Audience) -> None:
-    """Bring users to the platform. Their outcomes stand in files of the run's folder, for `record_users`.
+    """Bring users to the platform, and then their events. The outcomes stand in files of the run's folder.
 
     Called again after a crash, it resumes with the users that have no outcome yet.
 
@@ -84,6 +85,16 @@ def deliver_users(run: UserRun, audience: Audience) -> None:
     with UserFile(run, run.folder / USERS) as users:
         if users:
             audience.deliver(users)
+    _deliver_events(run, audience)
+
+
+def _deliver_events(run: UserRun, audience: Audience) -> None:
+    """Send the events of users who exist, each target's in the order in which they happened."""
+    paths = write_events(run, run.folder / USERS)
+    for path, declared in zip(paths, run.goal.sent_events, strict=True):
+        with UserFile(run, path) as events:
+            if events and isinstance(audience, EventAudience):
+                audience.send_events(events, declared)
 
 
 class UserFile:

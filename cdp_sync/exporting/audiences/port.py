@@ -3,9 +3,10 @@
 How a user is written depends on the declaration alone: see `AudienceGoal.render`.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cdp_sync.model.audience import Users
+from cdp_sync.model.sent_events import SentEvents
 
 FORGOTTEN = "The user asked the platform to be forgotten, and is refused there from then on."
 """Why a profile is not sent, and not sent again by later runs."""
@@ -30,5 +31,20 @@ class Audience(Protocol):
 
         Raises:
             CdpSyncError: What concerns not one user alone.
+        """
+        ...
+
+
+@runtime_checkable
+class EventAudience(Audience, Protocol):
+    """The users of a platform that takes events as well."""
+
+    def send_events(self, events: Users, declared: SentEvents) -> None:
+        """Send events of one target, in order for each user, and write down the outcome of each.
+
+        Each line is the event of a user: `id` and `key` say of which, `user` is what `SentEvents.render` has made.
+
+        Raises:
+            CdpSyncError: What concerns not one event alone.
         """
         ...

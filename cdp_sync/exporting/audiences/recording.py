@@ -2,44 +2,44 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from cdp_sync.exporting.audiences.delivering import LEAVERS, USERS
+from cdp_sync.exporting.audiences.events import event_steps, settle_events, stage_sent
+from cdp_sync.exporting.audiences.outcomes import read_outcomes
 from cdp_sync.exporting.recording import leaves_quarantine, ledger_steps, number_of_goal, quarantine_step, record
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, Step, statement
 
 
-def record_users(run: UserRun, counters: ExportCounters, leavers: int) -> ExportReport:
+def record_users(run: UserRun, counters: ExportCounters, leavers: int, events: int = 0) -> ExportReport:
     """Write ledger, lists, history and quarantine, and report. To be called when the users were delivered.
 
     Users who were refused, or do not exist, are not in the ledger, so that the next run sends them again. Where there
-    is nothing to record, the warehouse is not opened. Idempotent. `leavers` counts the users to take off lists.
+    is nothing to record, the warehouse is not opened. Idempotent. `leavers` counts the users to take off lists,
+    `events` the events that were due.
     """
     report = ExportReport(run.goal.name, run.goal.segment, counters, profiles_taken_off=0)
-    if not (counters.profiles_written or counters.profiles_not_deliverable or leavers or leaves_quarantine(run)):
+    due = counters.profiles_written or counters.profiles_not_deliverable or leavers or events
+    if not (due or leaves_quarantine(run)):
         return report
     with run.open("write") as session:
         # Merge the outcomes into the staged profiles; idempotent.
         if not session.value("select count(*) from (show tables from staging) where name = 'chosen'"):
             session.execute("alter table staging.selected rename to chosen")
-        _read_outcomes(session, run.folder / LEAVERS)
+        read_outcomes(session, run.folder / LEAVERS)
         session.execute(statement("exporting/audiences/gone"))
-        _read_outcomes(session, run.folder / USERS)
+        read_outcomes(session, run.folder / USERS)
         of_run = {"connection": run.connection, "goal": run.goal.name, "now": run.now}
         session.execute(statement("exporting/audiences/selected"), of_run)
         taken_off = session.value("select count(distinct profile_id) from staging.gone")
         ends = dict(session.rows("select ending, count(*) from staging.selected group by ending"))
         settled = {f"profiles_{name}": ends.get(name, 0) for name in ("written", "unmatched", "not_deliverable")}
+        if run.goal.sent_events:
+            stage_sent(session, run.folder / USERS)
+            settled["events_written"], settled["events_not_deliverable"] = settle_events(session, run)
         report = replace(report, counters=replace(counters, **settled), profiles_taken_off=taken_off)
         return record(session, run, report, _steps(session, run))
-
-
-def _read_outcomes(session: Session, path: Path) -> None:
-    outcomes = path.with_suffix(".csv")
-    outcomes.touch()  # no user was sent
-    session.execute(statement("exporting/audiences/outcome"), {"path": str(outcomes)})
 
 
 def _steps(session: Session, run: UserRun) -> Iterator[Step]:
@@ -53,3 +53,5 @@ def _steps(session: Session, run: UserRun) -> Iterator[Step]:
     forget = "delete from warehouse.list_intent where connection = $connection and goal = $goal"
     yield Step("list_intent", forget, of_goal)
     yield quarantine_step(run, None)
+    if run.goal.sent_events:
+        yield from event_steps(run, number)

@@ -21,7 +21,7 @@ from cdp_sync.warehouse import Step, quote_literal
 
 _NUL, _BACKSLASH = quote_literal("\\u0000"), quote_literal("\\\\")
 _NUMBER = quote_literal(r"-?(0|[1-9][0-9]*)([.][0-9]+)?")
-_HOLDS_NUL = f"contains(line, {_NUL}) and contains(replace(line, {_BACKSLASH}, ''), {_NUL})"
+HOLDS_NUL = f"contains(line, {_NUL}) and contains(replace(line, {_BACKSLASH}, ''), {_NUL})"
 """The condition that JSON holds a NUL byte, and not a text that looks like one after a backslash."""
 
 _RIVAL = "Another profile of the segment stands for the same user."
@@ -77,7 +77,7 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
         finish=[as_texts["cells"]] if as_texts else [],
         line=({"line": f"case when eligible then json_object({members})::varchar end"},),
         problems=[*values, *of_users],
-        fails_if=" or ".join([*([_HOLDS_NUL] if values else []), forgotten, IS_RIVAL]),
+        fails_if=" or ".join([*([HOLDS_NUL] if values else []), forgotten, IS_RIVAL]),
         links=links,
         user=user,
         named=("key", "id"),

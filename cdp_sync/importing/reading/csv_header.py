@@ -188,14 +188,14 @@ def check_columns(head: Head, goal: ImportGoal, text: str, *, processed: bool = 
             needed=f"At least one of these is needed: {', '.join(map(repr, dict.fromkeys(links)))}.",
             remedy=_fitting_separator(text, goal) or "Correct the links, or have the column delivered.",
         )
-    if wrong := [field for field in goal.row_key if head.columns.count(field) != 1]:
+    times = Counter(head.columns)
+    if wrong := [field for field in goal.row_key if times[field] != 1 and (times[field] or not goal.keys_may_lack)]:
         raise FileRejected(
             f"The header does not have {', '.join(map(repr, wrong))} once.",
             needed="Every field of row_key must be one column: without it a row cannot replace its former self.",
             remedy="Correct row_key, or have the column delivered.",
         )
     needed = set(goal.fields) if goal.map_detected is None else set(head.columns) - {""}
-    times = Counter(head.columns)
     if repeated := sorted(name for name in needed if times[name] > 1):
         raise FileRejected(
             f"The header names {listed(repeated)} more than once.",

@@ -7,6 +7,7 @@ Of JSON each line is one object; any other line is rejected. A field is a key, o
 number or truth value as JSON writes it, a list or object as JSON text; null and a key that is absent are no value. Of a
 key that stands twice in an object the first counts. Lists fill a `multiple` property where the format has `json_lists`.
 Where the goal maps detected fields, every key is a field whose value is no object; otherwise those that the goal names.
+A list of items may as well stand there as lists of values, each under a name with the list's before it and a dot.
 
 Numbers keep all their digits. DuckDB reads a number with a fraction as a double, of which 15 digits are exact; where a
 line holds longer ones, its numbers are made strings before.
@@ -15,7 +16,7 @@ line holds longer ones, its numbers are made strings before.
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, combinations, pairwise
 from pathlib import Path
 
@@ -60,6 +61,21 @@ _VISIBLE = f"(raw[1] between '!' and '~' or trim(raw, {quote_literal(WHITE_SPACE
 
 Keys = tuple[str, ...]
 """The keys from the object of a line to a value."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a field's value is in a document: under the first of these keys that is there."""
+
+    readings: list[Keys]
+    items: Mapping[str, list[Keys]] = field(default_factory=dict)
+    """Of a list of items, by name in the items: where a list of that value of all items is, in place of the items."""
+
+    @property
+    def every(self) -> list[Keys]:
+        """All keys."""
+        return [*self.readings, *chain.from_iterable(self.items.values())]
+
 
 _MOST_KEYS = 8
 """Keys from which on a dotted field is read as that many nested keys, or as one."""
@@ -131,11 +147,11 @@ def _normalize_json(
     if not session.value("select count(*) from json_line"):
         return None
     processed = fields_before(goal.processors)
-    fields = {field: _readings(field) for field in (*goal.row_fields, *processed, *further)}
+    fields = {name: _place(name, part.within, goal) for name in (*goal.row_fields, *processed, *further)}
     kinds: dict[str, set[str]] = {}
     if goal.map_detected is not None or any(one.python and not one.python.fields for one in goal.processors):
         for keys, held in _leaves(session):
-            fields.setdefault(".".join(keys), []).insert(0, keys)
+            fields.setdefault(".".join(keys), Place([])).readings.insert(0, keys)
             kinds.setdefault(".".join(keys), set()).update(held)
     present = _present(session, fields, part.fields)
     present += tuple(field for field in processed if field not in present)  # no object need have it
@@ -176,7 +192,17 @@ def _keep_members(session: Session, members: Members) -> None:
     )
 
 
-def _present(session: Session, fields: dict[str, list[Keys]], declared: Sequence[str]) -> tuple[str, ...]:
+def _place(name: str, within: Sequence[str], goal: ImportGoal) -> Place:
+    """Return where a field is, also within objects whose keys are fields as well."""
+
+    def readings(name: str) -> list[Keys]:
+        return [keys for path in (name, *(f"{outer}.{name}" for outer in within)) for keys in _readings(path)]
+
+    inner = goal.item_lists.get(name, ())
+    return Place(readings(name), {each: readings(f"{name}.{each}") for each in inner})
+
+
+def _present(session: Session, fields: dict[str, Place], declared: Sequence[str]) -> tuple[str, ...]:
     """Return the fields that are declared, or that a line has a value for."""
     sought = [field for field in fields if field not in declared]
     seen = ", ".join(f"coalesce(bool_or(c{number} is not null), false)" for number, _ in enumerate(sought, 1))
@@ -186,15 +212,35 @@ def _present(session: Session, fields: dict[str, list[Keys]], declared: Sequence
     return tuple(field for field in fields if field not in absent)
 
 
-def _relation(fields: Sequence[Sequence[Keys]], table: str) -> str:
-    """Return the relation with the cells of a table's documents, given the readings of each; each is parsed once."""
-    places = {keys: place for place, keys in enumerate(dict.fromkeys(chain.from_iterable(fields)), 1)}
+def _relation(fields: Sequence[Place], table: str) -> str:
+    """Return the relation with the cells of a table's documents; each document is parsed once."""
+    every = chain.from_iterable(field.every for field in fields)
+    places = {keys: f"found[{place}]" for place, keys in enumerate(dict.fromkeys(every), 1)}
     if not places:
         return f"(select n from {table})"
-    found = (", ".join(f"found[{places[keys]}]" for keys in dict.fromkeys(readings)) for readings in fields)
-    named = ", ".join(f"coalesce({cells}) as c{number}" for number, cells in enumerate(found, 1))
+    named = ", ".join(f"{_cell(field, places)} as c{number}" for number, field in enumerate(fields, 1))
     paths = ", ".join(map(_path, places))
     return f"(select {named} from (select json_extract_string(document, [{paths}]) as found from {table}))"
+
+
+def _cell(field: Place, places: Mapping[Keys, str]) -> str:
+    """Return the expression for a field's text; items that stand there value by value become a list of objects."""
+
+    def first(readings: Sequence[Keys]) -> str:
+        return f"coalesce({', '.join(places[keys] for keys in dict.fromkeys(readings))})"
+
+    if not field.items:
+        return first(field.readings)
+    texts = {name: first(readings) for name, readings in field.items.items()}
+    lists = {
+        name: f"case when starts_with({text}, '[') and json_valid({text}) then from_json({text}, '[\"JSON\"]') end"
+        for name, text in texts.items()
+    }
+    longest = f"greatest({', '.join(f'coalesce(len({values}), 0)' for values in lists.values())})"
+    members = ", ".join(f"{quote_literal(name)}, ({values})[i]" for name, values in lists.items())
+    items = f"list_transform(range(1, {longest} + 1), lambda i: json_object({members}))"
+    zipped = f"case when coalesce({', '.join(texts.values())}) is not null then to_json({items})::varchar end"
+    return f"coalesce({first(field.readings)}, {zipped})"
 
 
 def _path(keys: Keys) -> str:

@@ -56,6 +56,8 @@ class Part:
     """Of JSON: fields that are columns also where no row has a value."""
     members: Members | None = None
     """Of JSON: which rows count; all of them unless given."""
+    within: tuple[str, ...] = ()
+    """Of JSON: objects whose keys are fields as well."""
     growing: Growing | None = None
     """Where more of it still arrives."""
     is_slice: bool = False

@@ -178,7 +178,8 @@ class _File:
         further = (fetched.delta.time_field,) if isinstance(fetched.delta, Window) else ()
         if isinstance(fetched.delta, Append):
             cut_unfinished_line(fetched.local)
-        whole = Part(fetched.remote.path, fetched.local, fetched.fields, fetched.members, fetched.growing)
+        how = (fetched.fields, fetched.members, fetched.within, fetched.growing)
+        whole = Part(fetched.remote.path, fetched.local, *how)
         reader = READERS[fetched.reader]
         parts: Iterable[Part] = [whole]
         if goal.may_be_packed:

@@ -4,8 +4,8 @@
         box.load([{"email": "ann@example.com", "dataFields": {"plan": "pro"}, "lists": ["Main"]}])
         requests.get(f"{box.url}/api/users/ann@example.com", headers={"Api-Key": "key"})
 
-It knows lists, users, events, commerce and exports. Where the vendor's pages and clients leave something open, it does
-this:
+It knows lists, users, events, commerce, exports and catalogs. Where the vendor's pages and clients leave something
+open, it does this:
 
 Keys. A key of the other data center is not known here: 401. `mobile_key` may call nothing: 403.
 Users. Addresses are lower case. In projects of one unique identifier, several users may share the other one; the
@@ -19,6 +19,7 @@ Events. An unknown address is created. A wrong type in `trackBulk` refuses the c
 Fields. Whole numbers fit fields of decimals, dates fit fields of text. Types of arrays are those of their elements.
 Unknown ids in `emailListIds` are ignored; the times of the profile cannot be set.
 Lists. Dynamic ones have a rule: a field and its value. Names of lists may repeat.
+Catalogs. Items are listed by id, and the first page is 1. Writes show at once.
 Exports. `purchase` and `customEvent` have their data fields beside the standard ones. Links that have expired: 403.
 Times without a zone are UTC. CSV has all columns that any row has, with arrays as JSON.
 Limits. None unless `box.limits = DOCUMENTED_LIMITS`, which `faster` scales. No answer says what is left.

@@ -23,6 +23,8 @@ _SHOWN = (
     "_id", "eventName", "email", "userId", "createdAt", "eventUpdatedAt", "campaignId", "templateId", "itblInternal",
 )  # fmt: skip
 """What answers say of an event beside its type and data fields."""
+_STANDARD = ("shoppingCartItems", "total", "messageId", "url")
+"""The fields of events that are the vendor's own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,10 +43,16 @@ class Event:
     @property
     def line(self) -> Fields:
         """All of it, as exports have it before they make it flat."""
+        return self.line_of()
+
+    def line_of(self, *, apart: bool = False) -> Fields:
+        """Return all of it; its own fields but for those of the standard in `dataFields` where they stand apart."""
         name = {} if self.name is None else {"eventName": self.name}
         times = {"createdAt": moment(self.created), "eventUpdatedAt": moment(self.updated)}
         internal = {"documentCreatedAt": moment(self.created), "documentUpdatedAt": moment(self.updated)}
-        fields = {**self.about, **self.fields, "itblInternal": internal}
+        own = {"dataFields": {n: v for n, v in self.fields.items() if n not in _STANDARD}} if apart else {}
+        fields = {n: v for n, v in self.fields.items() if not apart or n in _STANDARD}
+        fields = {**self.about, **fields, **own, "itblInternal": internal}
         return {"_id": self.event_id, **name, **self.user.identifiers, **times, **fields}
 
 
@@ -75,6 +83,10 @@ class Events:
         found.fields = checked.values
         found.about = {name: asked[name] for name in ("campaignId", "templateId") if asked.get(name) is not None}
         return found
+
+    def record(self, kind: str, user: User, created: float, **values: Any) -> Event:  # noqa: ANN401 - any JSON
+        """Add an event of any type, such as `emailOpen`, which no call stores."""
+        return self.save(kind, user, {"createdAt": created}, values, create=True)
 
     def of(self, user: User | None) -> list[Event]:
         """Return the events of a user, the newest first."""

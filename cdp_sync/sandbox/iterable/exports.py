@@ -27,7 +27,7 @@ _LINES = 500
 _STATES = {State.WAITING: "enqueued", State.DONE: "completed"}
 """In lower case, as all of them; the others have the same name here."""
 _STORED = {"user": "user", "purchase": "purchase", "customevent": "customEvent"}
-"""The types of data that the sandbox has, whatever the case; of all others an export is empty."""
+"""The types of data that calls store, whatever the case; of all others there is what was recorded."""
 _OTHERS = ("email", "push", "inapp", "inbox", "sms", "webpush", "rcs", "embedded", "whatsapp", "hosted", "journey",
            "unknownsession", "anonsession")  # fmt: skip
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -149,8 +149,9 @@ def rows(box: "IterableSandbox", selection: Selection) -> Iterator[Fields]:
         users = [user for user in box.seen(box.project.users.values()) if selection.covers(user.updated)]
         found: Iterator[Fields] = map(box.project.described, users)
     else:
-        events = [event for event in box.events.by_id.values() if event.type == selection.data_type]
-        found = (event.line for event in events if selection.covers(event.created))
+        kind = selection.data_type.lower()
+        events = [event for event in box.events.by_id.values() if event.type.lower() == kind]
+        found = (event.line_of(apart=box.data_fields_apart) for event in events if selection.covers(event.created))
     return (selection.reduced(made(row)) for row in found)
 
 

@@ -8,14 +8,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from cdp_sync.sandbox import api
-from cdp_sync.sandbox.iterable import events, exports, lists, users
+from cdp_sync.sandbox.iterable import catalogs, events, exports, lists, users
+from cdp_sync.sandbox.iterable.catalogs import Catalog
 from cdp_sync.sandbox.iterable.events import Events
 from cdp_sync.sandbox.iterable.project import Project, ProjectType, User
 
 DOCUMENTED_LIMITS: api.Limits = {
     **dict.fromkeys(
         [("lists", "GET"), ("channels", "GET"), ("users", "GET"), ("users/byUserId", "GET"), ("events", "GET"),
-         ("users", "DELETE"), ("users/byUserId", "DELETE")],
+         ("users", "DELETE"), ("users/byUserId", "DELETE"), ("catalogs/items", "GET"), ("catalogs/item", "GET")],
         api.Limit(100, 1, leaky=True),
     ),
     **dict.fromkeys(
@@ -90,6 +91,22 @@ class IterableSandbox(api.ApiSandbox):
         *api.methods("/api/events/{email}", "events", GET=events.read_events),
         *api.methods("/api/commerce/trackPurchase", "commerce/trackPurchase", POST=events.track_purchase),
         *api.methods("/api/commerce/updateCart", "commerce/updateCart", POST=events.update_cart),
+        *api.methods("/api/catalogs", "catalogs", GET=catalogs.read_catalogs),
+        *api.methods(
+            "/api/catalogs/{catalog}", "catalogs/catalog", POST=catalogs.create_catalog, DELETE=catalogs.delete_catalog
+        ),
+        *api.methods("/api/catalogs/{catalog}/fieldMappings", "catalogs/fields", GET=catalogs.read_field_mappings),
+        *api.methods(
+            "/api/catalogs/{catalog}/items", "catalogs/items", GET=catalogs.read_items, POST=catalogs.write_items
+        ),
+        *api.methods(
+            "/api/catalogs/{catalog}/items/{item}",
+            "catalogs/item",
+            GET=catalogs.read_item,
+            PUT=catalogs.write_item,
+            PATCH=catalogs.write_item,
+            DELETE=catalogs.delete_item,
+        ),
         *api.methods("/api/export/data.json", "export/data.json", GET=exports.stream_json),
         *api.methods("/api/export/data.csv", "export/data.csv", GET=exports.stream_csv),
         *api.methods("/api/export/userEvents", "export/userEvents", GET=exports.stream_user_events),
@@ -107,6 +124,7 @@ class IterableSandbox(api.ApiSandbox):
         self.mobile_key = mobile_key
         self.project = Project(project_type, self.clock)
         self.events = Events(self.clock)
+        self.catalogs: dict[str, Catalog] = {}
         self.export_lifetime = 1800.0
         self.downloads.status_of_expired = 403
         self.creates_fields = True
@@ -128,7 +146,9 @@ class IterableSandbox(api.ApiSandbox):
         self.lines_per_file = 10_000
         self.files_per_page = 100
         self.flat_exports = True
-        """Whether objects are exported under dotted names; otherwise they are nested."""
+        """Whether objects are exported under dotted names, arrays of objects as arrays; otherwise they are nested."""
+        self.data_fields_apart = False
+        """Whether exports have the own fields of events in `dataFields`, not beside the standard ones."""
         self.truncate_after: int | None = None
         """How many lines an export job has at most; all unless set."""
         self.cancel_seconds = 0.0
@@ -144,6 +164,8 @@ class IterableSandbox(api.ApiSandbox):
         body = await request.body()
         if len(body) > self.most_bytes:
             raise api.Refused(self.status_of_large_batches, "The request is too large", "BatchTooLarge")
+        if not body and request.url.path.startswith("/api/catalogs/"):
+            return {}  # a catalog is created without one
         try:
             found = await super().read(request)
         except api.Refused:

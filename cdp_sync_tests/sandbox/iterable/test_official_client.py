@@ -146,3 +146,22 @@ def test_users_of_a_project_of_user_ids(projects: Projects) -> None:
 def download(url: str) -> list[str]:
     """Return the lines of a file, without a key."""
     return requests.get(url, timeout=20).text.splitlines()
+
+
+def test_catalogs(client: OfficialClient) -> None:
+    """The client creates a catalog, fills, pages and reads it, and deletes items."""
+    client.call("createCatalog", catalogName="Stores")
+    documents = {f"s{number}": {"city": "Köln", "size": number} for number in range(3)}
+    client.call("replaceCatalogItems", catalogName="Stores", documents=documents)
+    client.call("partialUpdateCatalogItems", catalogName="Stores", documents={"s1": {"size": 9}})
+    page = client.call("getCatalogItems", catalogName="Stores", page=1, pageSize=2)
+    assert [(each["itemId"], each["value"]) for each in page["catalogItemsWithProperties"]] == [
+        ("s0", {"city": "Köln", "size": 0}), ("s1", {"city": "Köln", "size": 9}),
+    ]  # fmt: skip
+    assert (page["totalItemsCount"], "nextPageUrl" in page) == (3, True)
+    mappings = client.call("getCatalogFieldMappings", catalogName="Stores")
+    assert mappings == {"definedMappings": {"city": "string", "size": "long"}, "undefinedFields": []}
+    client.call("deleteCatalogItem", catalogName="Stores", itemId="s0")
+    with pytest.raises(ClientError):
+        client.call("getCatalogItem", catalogName="Stores", itemId="s0")
+    assert client.call("getCatalogs")["catalogNames"] == [{"name": "Stores"}]

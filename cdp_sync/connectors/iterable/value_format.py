@@ -1,0 +1,14 @@
+"""How the values of users, events and catalogs are read."""
+
+from cdp_sync.model.format import ReadCells
+
+
+class ValueFormat(ReadCells):
+    """How values are read."""
+
+    dates: tuple[str, ...] = ("%Y-%m-%d %H:%M:%S %z", "iso")
+    """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`; UTC without an offset."""
+    json_lists: bool = True
+    """Values of `multiple` properties are arrays."""
+    nulls: tuple[str, ...] = ("",)
+    """Values that mean "no value", besides null and an absent field."""

@@ -1,0 +1,3 @@
+-- How far the goal has looked at the events of each type.
+insert into warehouse.exported_until by name
+select $goal_number as goal_number, event_type, written_at, scope from staging.event_reached where written_at is not null
