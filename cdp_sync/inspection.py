@@ -21,12 +21,15 @@ from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import SourceLook
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.data_folder import project_warehouse
-from cdp_sync.orchestration.declarations import Declarations
+from cdp_sync.orchestration.declarations import Declarations, read_project
 from cdp_sync.segments.membership import SegmentView, view_segment
+from cdp_sync.segments.profile_values import rollup_values
 from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse.history import profiles_named
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import stored_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before, rival_problem
+from cdp_sync.warehouse.timeline import timeline
 
 _HEAD = 256 << 10
 """Bytes that are read of a file; one that is no larger is parsed as a whole."""
@@ -186,6 +189,23 @@ def _refusal(
     rival, records = rival_problem(session, connection.name, goal, due, former=former), goal.records(profiles)
     problems: list[CdpSyncError | None] = [*type_problems(records, stored_columns(session, records.table)), rival]
     return " ".join(str(problem) for problem in problems if problem)
+
+
+def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
+    """Return the live profiles that a value names: properties, rollups, latest changes, and so many latest events.
+
+    Rollups are left out where the profile model is not in order.
+    """
+    declared = read_project().profiles
+    with project_warehouse().open("read") as session:
+        found = []
+        for profile in profiles_named(session, value):
+            owner = profile["profile_id"]
+            rollups = rollup_values(session, declared, owner, datetime.now(UTC)) if declared else {}
+            latest, counts = timeline(session, owner, events)
+            changes = {"changes": profile.pop("changes")}
+            found.append({**profile, **rollups, **changes, "event_counts": counts, "events": latest})
+        return found
 
 
 def look_at_segment(declarations: Declarations, name: str) -> SegmentView:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
@@ -218,9 +218,9 @@ def _overview_rows(connection: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
-    """Show the properties of profiles, and their latest changes."""
+    """Show the properties of profiles, their latest changes, and their latest events."""
     for profile in profiles:
-        changes = profile.pop("changes")
+        changes, counts, events = (profile.pop(name) for name in ("changes", "event_counts", "events"))
         say((str(profile["profile_id"]), "bold"))
         _print_values(profile)
         for change in changes:
@@ -228,6 +228,30 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
             properties = "" if change["changed"] else ", ".join(change["properties"] or ())
             say(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {by}{properties}".rstrip())
             _print_changed(change["changed"] or (), indent=4)
+        if counts:
+            say(f"  events: {', '.join(f'{count:,} {name}' for name, count in counts.items())}")
+        for event in events:
+            values = "  ".join(f"{name}={_event_value(value)}" for name, value in event["properties"].items())
+            say(f"  {event['happened_at']:{_TIME}}  {event['type']}  {event['event_id']}  {values}".rstrip())
+
+
+_ITEMS_SHOWN = 3
+_TEXT_SHOWN = 60
+
+
+def _event_value(value: object) -> str:
+    """Return a value of an event on one line: of a list the first few, of an item its values.
+
+    >>> _event_value([{"id": "p1", "price": 2, "tag": None}, {"id": "p2"}, {"id": "p3"}, {"id": "p4"}])
+    '[p1 2, p2, p3, … 4 in all]'
+    """
+    if isinstance(value, dict):
+        return " ".join(_event_value(each) for each in value.values() if each is not None)
+    if isinstance(value, list):
+        shown = [_event_value(each) for each in value[:_ITEMS_SHOWN]]
+        return f"[{', '.join([*shown, *([f'… {len(value):,} in all'] if len(value) > _ITEMS_SHOWN else [])])}]"
+    text = f"{value:{_TIME}}" if isinstance(value, datetime) else str(value)
+    return text if len(text) <= _TEXT_SHOWN else f"{text[: _TEXT_SHOWN - 1]}…"
 
 
 def _print_values(values: Mapping[str, Any]) -> None:

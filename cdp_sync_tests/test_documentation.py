@@ -44,6 +44,7 @@ from cdp_sync.model import (
     Objective,
     Profiles,
     Property,
+    Rollup,
     Schedule,
     Segment,
     SftpConnection,
@@ -82,6 +83,7 @@ def blocks(text: str, language: str) -> list[str]:
         Format,
         Profiles,
         Objective,
+        Rollup,
         Segment,
         FileExportGoal,
         EventExportGoal,
@@ -217,7 +219,7 @@ def test_shown_parts_of_a_profile_model_are_valid() -> None:
     """Segments, zones, objectives and types of groups in docs/declaring.md are valid."""
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if not part.keys() & OF_OTHERS]
     names = {key for part in shown for key in part}
-    assert names == {"segments", "zones", "objectives", "properties", "group_types"}
+    assert names == {"segments", "zones", "objectives", "properties", "event_types", "rollups", "group_types"}
     for part in shown:
         profiles = Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], **part})
         assert not [problem for problem in find_profile_problems(profiles) if problem.startswith("properties")]

@@ -7,7 +7,7 @@ from cdp_sync.exporting.recording import reasons_of
 from cdp_sync.exporting.run import ExportRun
 from cdp_sync.exporting.select import select_segment
 from cdp_sync.model import EventCounters, ExportCounters
-from cdp_sync.warehouse import profile_columns
+from cdp_sync.warehouse import warehouse_columns
 
 _SAMPLE = 5
 
@@ -42,7 +42,7 @@ def preview_export(run: ExportRun, limit: int = _SAMPLE) -> ExportPreview:
     """Return what the run would deliver, with its first rows."""
     counters = select_segment(run, keep_cells=True)
     with run.open("read") as session:
-        header = tuple(run.rows(profile_columns(session)).shown)
+        header = tuple(run.rows(warehouse_columns(session)).shown)
         query = "select cells from staging.selected where ending = 'written' order by rowid limit ?"
         rows = tuple(tuple(cells) for (cells,) in session.rows(query, [limit]))
         return ExportPreview(run.goal.name, run.path, counters, reasons_of(session), header, rows)

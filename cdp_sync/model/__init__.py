@@ -44,6 +44,8 @@ from cdp_sync.model.report import (
     Report,
     Run,
 )
+from cdp_sync.model.rollup import Rollup
 from cdp_sync.model.schedule import Maintenance, Schedule, WeekdayOfMonth
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.server import SftpServer
+from cdp_sync.model.window import EventWindow

@@ -166,8 +166,8 @@ class EventExportGoal(Goal):
 
     def _column_problems(self, column: EventColumn, profiles: Profiles) -> Iterator[str]:
         if column.property:
-            found = [profiles.by_name[column.property]] if column.property in profiles.by_name else []
-            yield from _problems("property", column.property, found, list(profiles.by_name), self.format)
+            found = [profiles.readable[column.property]] if column.property in profiles.readable else []
+            yield from _problems("property", column.property, found, list(profiles.readable), self.format)
         elif column.event:
             types = self.types(profiles)
             found = [event.by_name[column.event] for event in types if column.event in event.by_name]

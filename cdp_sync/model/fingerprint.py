@@ -11,6 +11,7 @@ from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import Goal, ImportGoal
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.records import Records
+from cdp_sync.model.rollup import Rollup
 
 _AFFECTS_IMPORT = {"link": True, "blocked_values": True, "allow_new_profiles": True, "map": True}
 _FORMAT_AT_FIRST = {
@@ -53,7 +54,18 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
 def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     """Return the digest of an export goal: of how its rows are written and where they go, not of its segment."""
     declared = {**goal.model_dump(mode="json", include=_AFFECTS_EXPORT), **_processing(goal)}
-    return _digest({"goal": declared, "properties": _types(profiles, goal.properties)})
+    for column in declared["map"]:
+        if column["group"] is None:  # columns came without this before
+            del column["group"]
+    return _digest({"goal": declared, **_read(profiles, goal.properties)})
+
+
+def _read(profiles: Profiles, names: Collection[str]) -> dict[str, Any]:
+    """Return what the properties are that an export reads, and its rollups."""
+    named: dict[str, Any] = {"properties": _types(profiles, names)}
+    if rollups := [profiles.rollup[name] for name in names if name in profiles.rollup]:
+        named["rollups"] = [_rollup(rollup, profiles) for rollup in rollups]
+    return named
 
 
 def event_export_fingerprint(goal: EventExportGoal, profiles: Profiles) -> str:
@@ -62,7 +74,7 @@ def event_export_fingerprint(goal: EventExportGoal, profiles: Profiles) -> str:
     columns = {column.event for column in goal.map if column.event} | {goal.items}
     properties = {prop.name: prop for event in goal.types(profiles) for prop in event.properties}
     events = [properties[name].model_dump(mode="json", exclude={"title"}) for name in properties if name in columns]
-    return _digest({"goal": declared, "properties": _types(profiles, goal.properties), "events": events})
+    return _digest({"goal": declared, **_read(profiles, goal.properties), "events": events})
 
 
 def event_scope(goal: EventExportGoal, profiles: Profiles, objectives: Iterable[str]) -> str:
@@ -99,6 +111,11 @@ def _types(records: Records, names: Collection[str]) -> list[dict[str, Any]]:
 def _event_type(event: EventType) -> dict[str, Any]:
     properties = [prop.model_dump(mode="json", exclude={"title"}, exclude_defaults=True) for prop in event.properties]
     return {"name": event.name, "properties": properties}
+
+
+def _rollup(rollup: Rollup, profiles: Profiles) -> dict[str, Any]:
+    made = rollup.model_dump(mode="json", by_alias=True, exclude={"title"}, exclude_defaults=True)
+    return {**made, "as": profiles.readable[rollup.name].sql_type}
 
 
 def _digest(declared: Any) -> str:  # noqa: ANN401 - anything that is JSON

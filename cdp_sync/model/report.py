@@ -213,9 +213,10 @@ class FileReport:
 
 @dataclass(frozen=True)
 class ProfileSample:
-    """A profile that a run created or updated, by id; never with values."""
+    """A profile or a group that a run created or updated, by id; never with values."""
 
     profile_id: str
+    """Of a group, its own id."""
     kind: str
     properties: tuple[str, ...] = ()
 

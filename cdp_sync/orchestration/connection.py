@@ -11,6 +11,7 @@ from cdp_sync.orchestration.goals.checks import (
     USER_EXPORT_CHECKS,
     build_checks,
 )
+from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.goals.goal_asset import build_event_export, build_export, build_import
 from cdp_sync.orchestration.goals.segments import segment_key
 from cdp_sync.orchestration.notify.mail_sensor import notified_metadata
@@ -22,7 +23,8 @@ from cdp_sync.orchestration.triggers.schedules import build_schedules
 def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitions:
     """Return the definitions of a connection; the warehouse they need is bound once for all.
 
-    Its job runs the enabled goals, if there are any, and counts the segments of its exports.
+    Its job runs the enabled goals, if there are any, and counts the segments of its exports, and
+    the events that it imports or these segments ask for.
     """
     kind = kind_of(connection)
     imports = [build_import(goal, connection, profiles, place=place) for place, goal in enumerate(connection.imports)]
@@ -39,7 +41,11 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
     if goals := [goal for goal in connection.goals if goal.enabled]:
         exported = [goal.segment for goal in connection.exports if goal.enabled and goal.segment]
         segments = dict.fromkeys(name for segment in exported for name in profiles.with_asked_segments(segment))
+        types = {event.type for goal in connection.import_profiles if goal.enabled for event in goal.events}
+        types.update(event for goal in connection.event_exports if goal.enabled for event in goal.events)
+        types.update(event for segment in segments for event in profiles.asked_events(segment))
         keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
+        keys += map(events_key, sorted(types))
         jobs.append(
             dg.define_asset_job(
                 name=f"{connection.name}_sync",

@@ -2,6 +2,7 @@
 
 from cdp_sync.quoting import quote_identifier, quote_literal
 from cdp_sync.warehouse.backend import Access, Warehouse
+from cdp_sync.warehouse.columns import readable_columns, warehouse_columns
 from cdp_sync.warehouse.events import (
     EventColumns,
     check_event_types,

@@ -13,7 +13,7 @@ from cdp_sync.exporting.files.rows import FileColumn, any_of, may_need_quotes, p
 from cdp_sync.exporting.run import EventRun
 from cdp_sync.exporting.select import Inputs, Problem, Rows
 from cdp_sync.model import EventColumn, EventProperty, EventType, ExportFormat, ItemProperty, Property
-from cdp_sync.segments.conditions import column_of
+from cdp_sync.segments.rollups import value_of
 from cdp_sync.segments.statements import SqlType
 from cdp_sync.warehouse import EventColumns, item_columns, quote_identifier, quote_literal
 
@@ -40,7 +40,7 @@ def event_inputs(run: EventRun, event: EventType, stored: EventColumns, columns:
             moment = "event.happened_at" if known else "null::timestamptz"
             values[f"v{number}"] = literal_column(moment)
         elif column.property:
-            values[f"v{number}"] = column_of(run.profiles.by_name[column.property], columns)
+            values[f"v{number}"] = value_of(run.profiles.readable[column.property], run.profiles, run.now, columns)
         elif column.event:
             values[f"v{number}"] = _value(run.goal.event_property(column.event, run.profiles), known)
         elif column.item:
@@ -77,7 +77,7 @@ def _column(run: EventRun, number: int, declared: EventColumn) -> FileColumn:
             return _json_column(number, name, listed, goal.format)
         prop = listed
     elif declared.property:
-        prop = profiles.by_name[declared.property]
+        prop = profiles.readable[declared.property]
     elif declared.item:
         prop = goal.item_property(declared.item, profiles)
     elif declared.happened_at:

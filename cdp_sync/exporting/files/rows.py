@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 
 from cdp_sync.exporting.files.cells import guarded, holds_separator, is_trimmed_away, joined, line_of, write_value
 from cdp_sync.exporting.run import FileRun
-from cdp_sync.exporting.select import Column, Inputs, Problem, Rows, segments_of
+from cdp_sync.exporting.select import Column, Inputs, Problem, Rows, column_value, segments_of
 from cdp_sync.model import ExportColumn, ExportFormat, Property
 from cdp_sync.model.processed_fields import written_by
-from cdp_sync.segments.conditions import column_of
 from cdp_sync.warehouse import quote_literal
 
 LONGEST_ROW = 1_999_000
@@ -72,10 +71,10 @@ def _file_column(run: FileRun, columns: Collection[str], number: int, declared: 
     if declared.profile_id:
         bare = may_need_quotes("-0123456789abcdef", form)
         return FileColumn(number, name, text="profile_id::varchar", any_text=bare, is_text=False)
-    if declared.property is None:
+    prop, value = declared.prop(run.profiles), f"v{number}"
+    if prop is None:
         return FileColumn(number, name, text=quote_literal(declared.text or ""))
-    prop = run.profiles.by_name[declared.property]
-    return property_column(number, name, prop, form, {f"v{number}": column_of(prop, columns)})
+    return property_column(number, name, prop, form, {value: column_value(run, columns, declared, prop)})
 
 
 def property_column(number: int, name: str, prop: Property, form: ExportFormat, inputs: Inputs) -> FileColumn:

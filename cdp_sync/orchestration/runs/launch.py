@@ -13,8 +13,8 @@ from cdp_sync.model.connection import RESERVED
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.dagster_internals import execute_here, job_origin
 from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.goals.events import EVENTS
 from cdp_sync.orchestration.goals.files import is_files_key
-from cdp_sync.orchestration.goals.goal_asset import EVENTS
 from cdp_sync.orchestration.goals.segments import SEGMENTS
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.resources import PlatformResource
