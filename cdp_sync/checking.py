@@ -64,11 +64,13 @@ def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) ->
     path = data_folder().warehouse
     if not path.exists():
         return []
+    from cdp_sync.warehouse import event_columns, event_type_problems
     from cdp_sync.warehouse.properties import all_type_problems
     from cdp_sync.warehouse.renaming import rival_problems
 
     with project_warehouse(_PATIENCE).open("read") as session:
         changed = [str(problem) for problem in all_type_problems(session, profiles)]
+        changed += [str(problem) for problem in event_type_problems(profiles, event_columns(session))]
         return [*changed, *rival_problems(session, connections, profiles)]
 
 

@@ -72,9 +72,9 @@ def dry_run(
     declared = declarations.connection(connection)
     chosen = local is not None or choice.again or choice.pattern != "*"
     imports = _chosen(declared, declared.imports, goal)
-    exports = () if chosen else _chosen(declared, declared.export_profiles, goal)
+    exports = () if chosen else _chosen(declared, declared.exports, goal)
     if goal is not None and not (imports or exports):
-        names = [each.name for each in (*declared.imports, *(() if chosen else declared.export_profiles))]
+        names = [each.name for each in (*declared.imports, *(() if chosen else declared.exports))]
         raise UnknownName(f"Connection {connection} has no goal {goal!r} to preview.", needed=one_of(goal, names))
     with _copied(project_warehouse()) as warehouse:
         reports = tuple(_import(declarations, declared, each, choice, warehouse, local) for each in imports)

@@ -10,7 +10,8 @@ from typing import Any
 
 from cdp_sync import model
 from cdp_sync.errors import CdpSyncError, RemoteListingTooLong, RemotePathMissing, RemotePermissionDenied, UnknownName
-from cdp_sync.exporting import FileRun, UserRun
+from cdp_sync.exporting import EventRun, FileRun, UserRun
+from cdp_sync.exporting.events.preview import preview_events
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.importing import ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
@@ -20,12 +21,15 @@ from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import SourceLook
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.data_folder import project_warehouse
-from cdp_sync.orchestration.declarations import Declarations
+from cdp_sync.orchestration.declarations import Declarations, read_project
 from cdp_sync.segments.membership import SegmentView, view_segment
+from cdp_sync.segments.profile_values import rollup_values
 from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse.history import profiles_named
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import stored_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before, rival_problem
+from cdp_sync.warehouse.timeline import timeline
 
 _HEAD = 256 << 10
 """Bytes that are read of a file; one that is no larger is parsed as a whole."""
@@ -187,6 +191,23 @@ def _refusal(
     return " ".join(str(problem) for problem in problems if problem)
 
 
+def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
+    """Return the live profiles that a value names: properties, rollups, latest changes, and so many latest events.
+
+    Rollups are left out where the profile model is not in order.
+    """
+    declared = read_project().profiles
+    with project_warehouse().open("read") as session:
+        found = []
+        for profile in profiles_named(session, value):
+            owner = profile["profile_id"]
+            rollups = rollup_values(session, declared, owner, datetime.now(UTC)) if declared else {}
+            latest, counts = timeline(session, owner, events)
+            changes = {"changes": profile.pop("changes")}
+            found.append({**profile, **rollups, **changes, "event_counts": counts, "events": latest})
+        return found
+
+
 def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
     """Count a segment, with a sample of its profiles.
 
@@ -207,7 +228,9 @@ def look_at_export(
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
         found: Any = declarations.export_goal(connection, goal)
-        run = (UserRun if model.kind_of(declared).audience else FileRun)(
+        is_events = isinstance(found, model.EventExportGoal)
+        run_type: Any = EventRun if is_events else UserRun if model.kind_of(declared).audience else FileRun
+        run = run_type(
             run_id="preview",
             connection=connection,
             goal=found,
@@ -218,4 +241,4 @@ def look_at_export(
             folder=Path(folder),
             now=datetime.now(UTC),
         )
-        return preview_export(run)
+        return preview_events(run) if is_events else preview_export(run)

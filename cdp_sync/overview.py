@@ -58,7 +58,7 @@ def _last_runs() -> tuple[LastRuns, str]:
 
 def _described(connection: Connection, last: LastRuns, now: datetime) -> dict[str, Any]:
     upcoming = next(upcoming_runs([connection], now), None)
-    directions = {"import": connection.imports, "export": connection.export_profiles}
+    directions = {"import": connection.imports, "export": connection.exports}
     return {
         "connection": connection.name,
         "title": connection.title,

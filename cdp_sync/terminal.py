@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC
+from dataclasses import asdict
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, ImportReport, RemoteFile, Report
+from cdp_sync.model import COUNTERS, ImportReport, RemoteFile, Report
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.runs.progress import Watcher
 from cdp_sync.printing import errors, print_table, say
@@ -217,9 +218,9 @@ def _overview_rows(connection: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
-    """Show the properties of profiles, and their latest changes."""
+    """Show the properties of profiles, their latest changes, and their latest events."""
     for profile in profiles:
-        changes = profile.pop("changes")
+        changes, counts, events = (profile.pop(name) for name in ("changes", "event_counts", "events"))
         say((str(profile["profile_id"]), "bold"))
         _print_values(profile)
         for change in changes:
@@ -227,6 +228,30 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
             properties = "" if change["changed"] else ", ".join(change["properties"] or ())
             say(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {by}{properties}".rstrip())
             _print_changed(change["changed"] or (), indent=4)
+        if counts:
+            say(f"  events: {', '.join(f'{count:,} {name}' for name, count in counts.items())}")
+        for event in events:
+            values = "  ".join(f"{name}={_event_value(value)}" for name, value in event["properties"].items())
+            say(f"  {event['happened_at']:{_TIME}}  {event['type']}  {event['event_id']}  {values}".rstrip())
+
+
+_ITEMS_SHOWN = 3
+_TEXT_SHOWN = 60
+
+
+def _event_value(value: object) -> str:
+    """Return a value of an event on one line: of a list the first few, of an item its values.
+
+    >>> _event_value([{"id": "p1", "price": 2, "tag": None}, {"id": "p2"}, {"id": "p3"}, {"id": "p4"}])
+    '[p1 2, p2, p3, … 4 in all]'
+    """
+    if isinstance(value, dict):
+        return " ".join(_event_value(each) for each in value.values() if each is not None)
+    if isinstance(value, list):
+        shown = [_event_value(each) for each in value[:_ITEMS_SHOWN]]
+        return f"[{', '.join([*shown, *([f'… {len(value):,} in all'] if len(value) > _ITEMS_SHOWN else [])])}]"
+    text = f"{value:{_TIME}}" if isinstance(value, datetime) else str(value)
+    return text if len(text) <= _TEXT_SHOWN else f"{text[: _TEXT_SHOWN - 1]}…"
 
 
 def _print_values(values: Mapping[str, Any]) -> None:
@@ -267,10 +292,13 @@ def print_segment(name: str, view: "SegmentView") -> None:
 
 def print_export_preview(preview: "ExportPreview") -> None:
     """Show what an export would deliver, and why the others would not be."""
-    counters = preview.counters
-    say((preview.goal, "bold"), f"  {counters.profiles_written:,} of {counters.profiles_in_segment:,} to deliver")
-    for name in EXPORT_COUNTERS:
-        say(f"  {getattr(counters, name):>9,}  {name.removeprefix('profiles_').replace('_', ' ')}")
+    counters = asdict(preview.counters)
+    (_, every), *_, (_, written) = counters.items()
+    say((preview.goal, "bold"), f"  {written:,} of {every:,} to deliver")
+    for name, times in counters.items():
+        say(f"  {times:>9,}  {name.partition('_')[2].replace('_', ' ')}")
+    for path, rows in preview.files:
+        say(f"  {path}  {counted(rows, 'row')}")
     for reason, times in preview.reasons:
         say((f"  {times:>8,}x", "yellow"), f" {reason}")
     if preview.rows:

@@ -549,6 +549,7 @@ def test_help_names_every_command() -> None:
         "run",
         "runs",
         "profile",
+        "group",
         "quarantine",
         "segment",
         "export",

@@ -30,7 +30,10 @@ from cdp_sync.connectors.sailthru.goals import (
 )
 from cdp_sync.model import (
     COUNTERS,
+    EVENT_COUNTERS,
     EXPORT_COUNTERS,
+    EventColumn,
+    EventExportGoal,
     ExportFile,
     ExportFormat,
     FileExportGoal,
@@ -43,6 +46,7 @@ from cdp_sync.model import (
     Objective,
     Profiles,
     Property,
+    Rollup,
     Schedule,
     Segment,
     SftpConnection,
@@ -81,8 +85,11 @@ def blocks(text: str, language: str) -> list[str]:
         Format,
         Profiles,
         Objective,
+        Rollup,
         Segment,
         FileExportGoal,
+        EventExportGoal,
+        EventColumn,
         ExportFile,
         ExportFormat,
         Schedule,
@@ -159,7 +166,7 @@ def test_every_set_mode_is_documented() -> None:
 def test_every_row_counter_is_documented() -> None:
     """The documentation explains every counter of rows."""
     rows = [name for name in COUNTERS if name.startswith("rows_")]
-    assert [name for name in (*rows, *EXPORT_COUNTERS) if f"`{name}`" not in OPERATING] == []
+    assert [name for name in (*rows, *EXPORT_COUNTERS, *EVENT_COUNTERS) if f"`{name}`" not in OPERATING] == []
 
 
 def test_states_and_counts_are_documented() -> None:
@@ -209,7 +216,7 @@ def test_the_complete_connection_is_valid() -> None:
     assert SailthruConnection(**shown["attributes"]).name == "crm"
 
 
-OF_OTHERS = {"import_groups", "type", "format", "import_profiles"}
+OF_OTHERS = {"import_groups", "type", "format", "import_profiles", "export_events"}
 """Keys of examples that are no part of a profile model."""
 
 
@@ -217,7 +224,7 @@ def test_shown_parts_of_a_profile_model_are_valid() -> None:
     """Segments, zones, objectives and types of groups in docs/declaring.md are valid."""
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if not part.keys() & OF_OTHERS]
     names = {key for part in shown for key in part}
-    assert names == {"segments", "zones", "objectives", "properties", "group_types"}
+    assert names == {"segments", "zones", "objectives", "properties", "event_types", "rollups", "group_types"}
     for part in shown:
         profiles = Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], **part})
         assert not [problem for problem in find_profile_problems(profiles) if problem.startswith("properties")]
@@ -228,6 +235,15 @@ def test_shown_import_goals_are_valid() -> None:
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "import_profiles" in part]
     goals = [FileGoal.model_validate(goal) for part in shown if "type" not in part for goal in part["import_profiles"]]
     assert {goal.name for goal in goals} >= {"orders", "balances", "invoices"}
+
+
+def test_the_shown_export_of_events_is_valid() -> None:
+    """The export of events in docs/declaring.md is valid with the ready-made types that it names."""
+    (shown,) = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "export_events" in part]
+    goals = [EventExportGoal.model_validate(declared) for declared in shown["export_events"]]
+    types = [name for goal in goals for name in goal.events]
+    profiles = Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], "event_types": types})
+    assert [problem for goal in goals for problem in goal.problems(profiles)] == []
 
 
 def test_shown_group_goals_are_valid() -> None:

@@ -47,14 +47,15 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
 
 @click.command()
 @click.argument("value")
+@click.option("--events", type=COUNT, default=10, show_default=True, help="How many of its latest events.")
 @AS_JSON
-def profile(value: str, as_json: bool) -> None:
-    """Show the profiles that VALUE names: an identifier's value, or a profile's id."""
+def profile(value: str, events: int, as_json: bool) -> None:
+    """Show the profiles that VALUE names, an identifier's value or a profile's id, and what they did."""
+    from cdp_sync.inspection import look_at_profiles
     from cdp_sync.terminal import print_profiles
-    from cdp_sync.warehouse.history import profiles_named
 
-    with warehouse().open("read") as session:
-        found = profiles_named(session, value)
+    warehouse()  # says so where there is none
+    found = look_at_profiles(value, events)
     if not found:
         raise UnknownName("No live profile has this identifier or id.")
     answer(found, print_profiles, list, as_json=as_json)

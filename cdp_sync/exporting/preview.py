@@ -6,8 +6,8 @@ from typing import Any
 from cdp_sync.exporting.recording import reasons_of
 from cdp_sync.exporting.run import ExportRun
 from cdp_sync.exporting.select import select_segment
-from cdp_sync.model import ExportCounters
-from cdp_sync.warehouse import profile_columns
+from cdp_sync.model import EventCounters, ExportCounters
+from cdp_sync.warehouse import warehouse_columns
 
 _SAMPLE = 5
 
@@ -19,24 +19,30 @@ class ExportPreview:
     goal: str
     path: str | None
     """Where the file would go, if it is one."""
-    counters: ExportCounters
+    counters: ExportCounters | EventCounters
     reasons: tuple[tuple[str, int], ...]
     """Why profiles cannot be delivered, most frequent first."""
     header: tuple[str, ...]
     rows: tuple[tuple[str | None, ...], ...]
     """The cells of the first rows, as they would be written, without quotes."""
+    files: tuple[tuple[str, int], ...] = ()
+    """Of an export of events: the files it would deliver, and the rows of each."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the preview as `export --preview --json` shows it."""
-        counted = {"goal": self.goal, "path": self.path, **asdict(self.counters), "eligible": self.counters.eligible}
-        return {**counted, "reasons": self.reasons, "header": self.header, "rows": self.rows}
+        shown = {"goal": self.goal, "path": self.path, **asdict(self.counters)}
+        if isinstance(self.counters, ExportCounters):
+            shown["eligible"] = self.counters.eligible
+        else:
+            shown["files"] = [{"path": path, "rows": rows} for path, rows in self.files]
+        return {**shown, "reasons": self.reasons, "header": self.header, "rows": self.rows}
 
 
 def preview_export(run: ExportRun, limit: int = _SAMPLE) -> ExportPreview:
     """Return what the run would deliver, with its first rows."""
     counters = select_segment(run, keep_cells=True)
     with run.open("read") as session:
-        header = tuple(run.rows(profile_columns(session)).shown)
+        header = tuple(run.rows(warehouse_columns(session)).shown)
         query = "select cells from staging.selected where ending = 'written' order by rowid limit ?"
         rows = tuple(tuple(cells) for (cells,) in session.rows(query, [limit]))
         return ExportPreview(run.goal.name, run.path, counters, reasons_of(session), header, rows)

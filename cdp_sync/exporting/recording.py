@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 
 from cdp_sync.exporting.files.delivering import DeliveredFile
-from cdp_sync.exporting.run import ExportRun, FileRun
-from cdp_sync.model import ExportCounters, ExportReport
+from cdp_sync.exporting.run import DeliveryRun, ExportRun, FileRun
+from cdp_sync.model import ExportCounters, ExportReport, Report
 from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.backend import next_number
 from cdp_sync.warehouse.history import ever_exchanged, standing, write_run
@@ -29,6 +29,12 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
 def record(session: Session, run: ExportRun, report: ExportReport, steps: Iterable[Step]) -> ExportReport:
     """Run the steps that record a delivery, one by one, and write the run's row, unless that is done."""
     report = replace(report, reasons=reasons_of(session))
+    record_once(session, run, report, steps)
+    return replace(report, profiles_ever_exported=ever_exchanged(session, run.connection, "export"))
+
+
+def record_once(session: Session, run: DeliveryRun, report: Report, steps: Iterable[Step]) -> None:
+    """Run the steps that record a delivery, and write the run's row, in one transaction, unless that is done."""
     query = """
         select count(*)
         from warehouse.run
@@ -38,7 +44,6 @@ def record(session: Session, run: ExportRun, report: ExportReport, steps: Iterab
         session.run(steps)
         write_run(session, run, report, run.now)
         session.execute("commit")
-    return replace(report, profiles_ever_exported=ever_exchanged(session, run.connection, "export"))
 
 
 def _steps(session: Session, run: FileRun, delivered: DeliveredFile | None) -> Iterator[Step]:
@@ -65,7 +70,7 @@ def quarantine_step(run: ExportRun, path: str | None) -> Step:
     return Step("quarantine", statement("exporting/quarantine"), {**run.key, "path": path})
 
 
-def leaves_quarantine(run: ExportRun) -> bool:
+def leaves_quarantine(run: DeliveryRun) -> bool:
     """Return whether an earlier run of the goal has left something in the quarantine, which this run can clear."""
     with run.open("read") as session:
         return bool(standing(session, run.connection, run.goal.name))
@@ -76,6 +81,6 @@ def reasons_of(session: Session) -> tuple[tuple[str, int], ...]:
     return tuple(session.rows(statement("exporting/reasons")))
 
 
-def number_of_goal(session: Session, run: ExportRun) -> int:
+def number_of_goal(session: Session, run: DeliveryRun) -> int:
     """Return the number by which the ledger names the goal; a new one gets the next."""
     return next_number(session, "exported_goal", {"connection": run.connection, "goal": run.goal.name})

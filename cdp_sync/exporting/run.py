@@ -1,7 +1,7 @@
 """One run of one export goal: the value that every step receives."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +9,19 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from cdp_sync.model import AudienceGoal, ExportGoal, FileExportGoal, Run, export_fingerprint
+from cdp_sync.model import (
+    AudienceGoal,
+    EventExportGoal,
+    ExportFile,
+    ExportFormat,
+    ExportGoal,
+    FileExportGoal,
+    Run,
+    event_export_fingerprint,
+    event_scope,
+    export_fingerprint,
+)
+from cdp_sync.model.event_export import GOAL_AND_TIMESTAMP
 from cdp_sync.model.export import SEGMENT_AND_TIMESTAMP
 from cdp_sync.warehouse import Access, Session, Step, Warehouse
 
@@ -20,10 +32,10 @@ _SUFFIXES = {"none": "", "gzip": ".gz", "zip": ".zip"}
 
 
 @dataclass(frozen=True)
-class ExportRun(Run, ABC):
-    """One run of one export goal."""
+class DeliveryRun(Run):
+    """One run of one export goal, whatever it delivers."""
 
-    goal: ExportGoal
+    goal: ExportGoal | EventExportGoal
     objectives: tuple[str, ...]
     warehouse: Warehouse
     staging: Path
@@ -36,6 +48,18 @@ class ExportRun(Run, ABC):
     def open(self, access: Access) -> AbstractContextManager[Session]:
         """Open the warehouse beside the run's staging file."""
         return self.warehouse.within(self.goal.memory_limit).open(access, staging=self.staging)
+
+    @property
+    def stamp(self) -> str:
+        """The moment of the run as it stands in the names of files, in UTC."""
+        return self.now.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+
+
+@dataclass(frozen=True)
+class ExportRun(DeliveryRun, ABC):
+    """One run of one export goal of profiles."""
+
+    goal: ExportGoal
 
     @cached_property
     def fingerprint(self) -> str:
@@ -84,17 +108,15 @@ class FileRun(ExportRun):
     @property
     def text_name(self) -> str:
         """Name of the file before it is packed."""
-        stamp = self.now.astimezone(UTC).strftime("%Y%m%d%H%M%S")
-        file, form = self.goal.file, self.goal.format
+        file = self.goal.file
         if file.name == SEGMENT_AND_TIMESTAMP:
-            return f"{self.goal.segment}_{stamp}.{'tsv' if form.separator == chr(9) else 'csv'}"
-        name = PurePosixPath(file.name)
-        return f"{name.stem}_{stamp}{name.suffix}" if file.timestamp else file.name
+            return f"{self.goal.segment}_{self.stamp}{_extension(self.goal.format)}"
+        return _after_name(file.name, [self.stamp] if file.timestamp else [])
 
     @property
     def file_name(self) -> str:
         """Name of the file on the server."""
-        return self.text_name + _SUFFIXES[self.goal.file.compress]
+        return packed_name(self.text_name, self.goal.file)
 
     @property
     def path(self) -> str:
@@ -134,3 +156,45 @@ class UserRun(ExportRun):
         """Return whether users are to be taken off lists."""
         with self.open("none") as session:
             return bool(session.value("select count(*) from staging.leaver"))
+
+
+@dataclass(frozen=True)
+class EventRun(DeliveryRun):
+    """One run of a goal that puts files of events on a server."""
+
+    goal: EventExportGoal
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of everything declared that affects what is written."""
+        return event_export_fingerprint(self.goal, self.profiles)
+
+    @cached_property
+    def scope(self) -> str:
+        """Digest of everything declared that affects what is written, and of which events."""
+        return event_scope(self.goal, self.profiles, self.objectives)
+
+    def text_name(self, part: str) -> str:
+        """Return the name of a file before it is packed, given what it is split by."""
+        file, goal = self.goal.file, self.goal
+        name = f"{goal.name}{_extension(goal.format)}" if file.name == GOAL_AND_TIMESTAMP else file.name
+        return _after_name(name, [*([part] if part else []), *([self.stamp] if goal.has_timestamp else [])])
+
+    def path(self, name: str) -> str:
+        """Return directory and name on the server."""
+        return f"{self.goal.directory.rstrip('/')}/{name}"
+
+
+def packed_name(name: str, file: ExportFile) -> str:
+    """Return the name of a file on the server, given its name before it is packed."""
+    return name + _SUFFIXES[file.compress]
+
+
+def _extension(form: ExportFormat) -> str:
+    return ".tsv" if form.separator == chr(9) else ".csv"
+
+
+def _after_name(name: str, parts: Sequence[str]) -> str:
+    """Return a file's name with parts between it and its extension."""
+    path = PurePosixPath(name)
+    return f"{'_'.join((path.stem, *parts))}{path.suffix}" if parts else name

@@ -13,14 +13,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select, true
 
-from cdp_sync.exporting.run import ExportRun
-from cdp_sync.model import EXPORT_COUNTERS, Condition, ExportColumn, ExportCounters
+from cdp_sync.exporting.run import DeliveryRun, ExportRun
+from cdp_sync.model import EXPORT_COUNTERS, Condition, ExportColumn, ExportCounters, Property
 from cdp_sync.processing import Moment, Relation, drop_tables, process, works_alone
 from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.consent import ConsentColumns, may_process
+from cdp_sync.segments.groups import group_value
 from cdp_sync.segments.membership import PROFILE, is_in_segment
+from cdp_sync.segments.rollups import value_of
 from cdp_sync.segments.statements import step
-from cdp_sync.warehouse import Session, Step, check_types, profile_columns, quote_literal
+from cdp_sync.warehouse import Session, Step, quote_literal, readable_columns
 
 Inputs = dict[str, ColumnElement[Any]]
 """Values read from profiles, by the name that each gets."""
@@ -111,8 +113,7 @@ def select_segment(run: ExportRun, *, keep_cells: bool = False) -> ExportCounter
         leftover.unlink(missing_ok=True)
     with run.open("read") as session:
         session.set("force_compression", "uncompressed")  # rows stay here for seconds only
-        columns = profile_columns(session)
-        check_types(run.profiles, columns)
+        columns = readable_columns(session, run.profiles)
         rows = run.rows(columns)
         selected = selected_step(session, run, rows, columns, keep_cells=keep_cells)
         session.run([selected, *run.more_steps(columns)])
@@ -246,7 +247,8 @@ order by created_at, profile_id"""
 
 def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
     """Return the query for the segment's profiles: what decides their ending, and the values that are written."""
-    has = (Condition.model_validate({"property": name, "has_value": True}) for name in run.goal.properties)
+    named = dict.fromkeys((column.group, column.property) for column in run.goal.map if column.property)
+    has = (Condition.model_validate({"group": group, "property": name, "has_value": True}) for group, name in named)
     # A `case` evaluates a property only where those before it had no value.
     whens = [(condition_of(when, run.profiles, run.now, columns), true()) for when in has]
     has_value = case(*whens, else_=false()) if whens else true()
@@ -263,7 +265,7 @@ def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
     return step("chosen", select(*values).select_from(PROFILE).where(inside))
 
 
-def allowed(run: ExportRun, columns: Collection[str]) -> str:
+def allowed(run: DeliveryRun, columns: Collection[str]) -> str:
     """Return the condition that the connection's objectives allow to process a profile."""
     if not run.objectives:
         return "true"
@@ -278,17 +280,9 @@ def _end(rows: Rows, *, compared: bool, kept: str = "true", line: str = "line") 
 
     Profiles are compared by the digest of `line`.
     """
-    each = (
-        f"case when {problem.fails_if} then {{field: {name}, reason: {quote_literal(problem.reason)}}} end"
-        for problem in rows.problems
-        for name in [quote_literal(problem.field) if problem.field else "null::varchar"]
-    )
-    entries = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
     # The fingerprint is part of the hash, so that a changed declaration makes every row another one.
     row_hash = f"xor(md5_number({line}), md5_number($fingerprint))::uuid"
-    # As JSON: even empty lists of structs take a tenth of the time of staging.
-    problems = f"case when eligible and {kept} and ({rows.fails_if}) then to_json({entries})::varchar end"
-    yield {"row_hash": row_hash, "problems": problems}
+    yield {"row_hash": row_hash, "problems": problems_of(rows, f"eligible and {kept}")}
     # As an enum: a million words take as long to store as a tenth of the rows' text.
     words = {word: f"'{word}'::enum({', '.join(map(quote_literal, _ENDS))})" for word in _ENDS}
     same = f"when row_hash = known_hash then {words['same']}" if compared else ""
@@ -302,6 +296,27 @@ def _end(rows: Rows, *, compared: bool, kept: str = "true", line: str = "line") 
         else {words["written"]}
     end"""
     yield {"ending": ending, "in_ledger": "known_hash is not null" if compared else "false"}
+
+
+def column_value(
+    run: ExportRun, columns: Collection[str], declared: ExportColumn, prop: Property
+) -> ColumnElement[Any]:
+    """Return the value that a column holds, which is one of `prop`."""
+    if declared.group:
+        return group_value(declared.group, prop, run.profiles, columns)
+    return value_of(prop, run.profiles, run.now, columns)
+
+
+def problems_of(rows: Rows, asked: str) -> str:
+    """Return the expression for the problems of a row where a condition asks for them; null where it has none."""
+    each = (
+        f"case when {problem.fails_if} then {{field: {name}, reason: {quote_literal(problem.reason)}}} end"
+        for problem in rows.problems
+        for name in [quote_literal(problem.field) if problem.field else "null::varchar"]
+    )
+    entries = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
+    # As JSON: even empty lists of structs take a tenth of the time of staging.
+    return f"case when {asked} and ({rows.fails_if}) then to_json({entries})::varchar end"
 
 
 def on(source: str, named: Level) -> str:

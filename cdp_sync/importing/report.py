@@ -6,7 +6,7 @@ from cdp_sync.importing.converting.text import ROUNDED
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.arrivals import goal_key, state_of
 from cdp_sync.importing.staging.columns import Columns, staged_columns
-from cdp_sync.model import Counters, FileReport, FileState, ImportReport, ProfileSample, RemoteFile
+from cdp_sync.model import GROUP_ID, Counters, FileReport, FileState, ImportReport, ProfileSample, RemoteFile
 from cdp_sync.warehouse import Entity, Session, quote_identifier, quote_literal
 from cdp_sync.warehouse.history import COUNTED_REASON, ever_exchanged
 
@@ -26,10 +26,10 @@ def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportRepor
         )
         for number, warning in warnings:
             of_cells.setdefault(number, []).append(warning)
-    sampled = f"""select record.{entity.shown}::text, kind, properties
-        from profile_sample
-        join {entity.stored} record on record.{entity.key} = profile_sample.profile_id
-        order by kind, place desc"""
+    # People know a group by its own id. To find the few profiles would cost by the number of all.
+    of_group = f"(select {entity.key} as profile_id, {GROUP_ID} as shown from {entity.stored})"
+    shown, named = ("profile_id", "") if entity.is_person else ("shown", f"join {of_group} using (profile_id)")
+    sampled = f"select {shown}::text, kind, properties from profile_sample {named} order by kind, place desc"
     samples = session.rows(sampled) if applied else []
     files = "select file, path, state, message, warnings, size, modified_at from staging.file order by file"
     goal = goal_key(run.goal.name, run.fingerprint)

@@ -5,9 +5,11 @@ from cdp_sync.model.counting import counted
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.delta import Append, Window
 from cdp_sync.model.event import EventProperty, EventType, ItemProperty
+from cdp_sync.model.event_export import EventColumn, EventExportGoal
 from cdp_sync.model.event_import import EventImport, EventMapping, ItemsImport
+from cdp_sync.model.event_report import EVENT_COUNTERS, EventCounters, EventExportReport
 from cdp_sync.model.export import AudienceGoal, ExportColumn, ExportFile, ExportGoal, FileExportGoal
-from cdp_sync.model.fingerprint import export_fingerprint, fingerprint
+from cdp_sync.model.fingerprint import event_export_fingerprint, event_scope, export_fingerprint, fingerprint
 from cdp_sync.model.format import WHITE_SPACE, ExportFormat, Format
 from cdp_sync.model.goal import (
     Completeness,
@@ -42,6 +44,8 @@ from cdp_sync.model.report import (
     Report,
     Run,
 )
+from cdp_sync.model.rollup import Rollup
 from cdp_sync.model.schedule import Maintenance, Schedule, WeekdayOfMonth
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.server import SftpServer
+from cdp_sync.model.window import EventWindow

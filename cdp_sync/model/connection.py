@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
+from cdp_sync.model.event_export import EventExportGoal
 from cdp_sync.model.export import ExportGoal, FileExportGoal
 from cdp_sync.model.goal import FileGoal, ImportRules, RowRules
 from cdp_sync.model.group_import import FileGroupGoal, GroupRules
@@ -14,10 +15,10 @@ from cdp_sync.model.mail_address import is_address
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
 
-RESERVED = frozenset({"segments", "profiles", "groups", "broken_connections"})
+RESERVED = frozenset({"segments", "events", "profiles", "groups", "broken_connections"})
 """Asset keys and groups that are no connection's."""
 
-LISTED = ("import_groups", "import_profiles", "export_profiles")
+LISTED = ("import_groups", "import_profiles", "export_profiles", "export_events")
 """The lists of goals, in running order."""
 
 _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", re.DOTALL)
@@ -136,14 +137,24 @@ class Connection(Declared):
         return getattr(self, "import_groups", ())
 
     @property
+    def event_exports(self) -> tuple[EventExportGoal, ...]:
+        """Goals that export events, in running order: those of `export_events`, where the kind has that."""
+        return getattr(self, "export_events", ())
+
+    @property
     def imports(self) -> tuple[RowRules, ...]:
         """All import goals, in running order."""
         return (*self.group_goals, *self.import_profiles)
 
     @property
-    def goals(self) -> tuple[RowRules | ExportGoal, ...]:
+    def exports(self) -> tuple[ExportGoal | EventExportGoal, ...]:
+        """All export goals, in running order."""
+        return (*self.export_profiles, *self.event_exports)
+
+    @property
+    def goals(self) -> tuple[RowRules | ExportGoal | EventExportGoal, ...]:
         """All goals, in running order."""
-        return (*self.imports, *self.export_profiles)
+        return (*self.imports, *self.exports)
 
     @property
     def active_schedule(self) -> Schedule | None:
@@ -186,11 +197,20 @@ _EXPORT = {
 }
 
 
+_EVENTS = {
+    "name": "opens",
+    "events": ["email_opened"],
+    "directory": "/outbox",
+    "map": [{"field": "Email", "property": "email"}, {"field": "Time", "happened_at": True}],
+}
+
+
 class SftpConnection(Connection):
     """Exchanges delimited files with an SFTP server.
 
     Every import goal becomes one asset with the steps *scan directory*, *parse files*, *link identifiers* and *upsert
-    profiles*, every export goal one with *select segment*, *write file*, *deliver file* and *record delivery*; the
+    profiles*, every export goal one with *select segment*, *write file*, *deliver file* and *record delivery*, or
+    with *select events*, *write files*, *deliver files* and *record delivery*; the
     connection becomes a job that runs its enabled goals in the order listed.
     """
 
@@ -204,6 +224,8 @@ class SftpConnection(Connection):
     """Import goals, in running order."""
     export_profiles: Annotated[tuple[FileExportGoal, ...], Field(examples=[[_EXPORT]])] = ()
     """Export goals, in running order; they run after the imports."""
+    export_events: Annotated[tuple[EventExportGoal, ...], Field(examples=[[_EVENTS]])] = ()
+    """Export goals of events, in running order; they run after the exports of profiles."""
 
     @property
     def imports(self) -> tuple[FileGroupGoal | FileGoal, ...]:

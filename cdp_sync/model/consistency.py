@@ -2,18 +2,17 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from cdp_sync.model.connection import LISTED, Connection
-from cdp_sync.model.operators import NAMES, RANGE
-from cdp_sync.model.profile import Profiles, literal
-from cdp_sync.model.property import Property
-from cdp_sync.model.segment import Condition, Question, Segment
+from cdp_sync.model.profile import Profiles
+from cdp_sync.model.questions import asked_problems, rollup_problems
+from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.suggestion import allowed
 
 _PARTS = (
     "files", "checks", "scan_directory", "parse_files", "fetch_profiles", "link_identifiers", "upsert_profiles",
     "select_segment", "write_file", "write_users", "deliver_file", "deliver_users", "record_delivery",
+    "select_events", "write_files", "deliver_files",
 )  # fmt: skip
 """Parts of a goal that have names of their own in Dagster's catalog."""
 
@@ -67,6 +66,8 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         if prop.group_type and prop.group_type not in profiles.group:
             problem = f"{prop.group_type!r} is unknown; {allowed(prop.group_type, profiles.group)}"
             found.append(f"properties[{index}].group_type: {problem}")
+    for index, rollup in enumerate(profiles.rollups):
+        found += [f"rollups[{index}].{problem}" for problem in rollup_problems(rollup, profiles)]
     for index, segment in enumerate(profiles.segments):
         for place, condition in segment.when.walk():
             found += [f"segments[{index}].{place}{problem}" for problem in _problems_of(condition, profiles)]
@@ -97,30 +98,7 @@ def _problems_of(condition: Condition, profiles: Profiles) -> Iterator[str]:
     for kind, found, names in (
         ("segment", condition.segment, [segment.name for segment in profiles.segments]),
         ("objective", condition.objective, [objective.name for objective in profiles.objectives]),
-        ("property", condition.property, list(profiles.by_name)),
     ):
         if found is not None and found not in names:
             yield f".{kind}: {found!r} is unknown; {allowed(found, names)}"
-    if prop := profiles.by_name.get(condition.property or ""):
-        (question,) = condition.questions()
-        yield from (f".{question.name}: {problem}" for problem in _problems_of_question(question, prop))
-
-
-def _problems_of_question(question: Question, prop: Property) -> Iterator[str]:
-    usable = operators_of(prop)
-    if question.name not in usable:
-        yield f"{prop.name} is {prop.type}; {allowed(question.name, usable)}"
-        return
-    read: list[Any] = []
-    for value in question.values:
-        try:
-            read.append(literal(prop, value))
-        except ValueError as problem:
-            yield str(problem)
-    if question.operator.wants is RANGE and len(read) == len(question.values) and read[0] > read[1]:
-        yield f"found {question.values[0]} before {question.values[1]}; the lower one comes first"
-
-
-def operators_of(prop: Property) -> tuple[str, ...]:
-    """Return what can be asked of a property of this type."""
-    return tuple(name for name, (operator, _) in NAMES.items() if prop.type in operator.types)
+    yield from (f".{problem}" for problem in asked_problems(condition, profiles))

@@ -12,6 +12,9 @@ from cdp_sync.model.format import ExportFormat
 from cdp_sync.model.goal import Goal
 from cdp_sync.model.processed_fields import fields_after, function_problems
 from cdp_sync.model.profile import Profiles
+from cdp_sync.model.property import Property
+from cdp_sync.model.questions import group_problems
+from cdp_sync.model.segment import Condition
 from cdp_sync.model.sent_events import SentEvents
 from cdp_sync.model.suggestion import allowed
 
@@ -48,6 +51,8 @@ class ExportColumn(Declared):
     """Name of the column."""
     property: str | None = None
     """The value of this property."""
+    group: str | None = None
+    """The property that holds groups: the column has the value of `property` of each of them."""
     profile_id: Literal[True] | None = None
     """The profile's own identifier."""
     segments: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
@@ -69,7 +74,29 @@ class ExportColumn(Declared):
         if len(kinds) != 1:
             found = " and ".join(kinds) or "none of them"
             raise ValueError(f"found {found}; a column holds exactly one of {', '.join(KINDS)}")
+        if self.group and not self.property:
+            raise ValueError("group: needed beside it is `property`, one of the groups' properties")
         return self
+
+    def prop(self, profiles: Profiles) -> Property | None:
+        """Return what it holds: a property, a rollup, or what groups have for one; None where there is no such."""
+        if not self.group:
+            return profiles.readable.get(self.property or "")
+        holder = profiles.by_name.get(self.group)
+        group = profiles.group.get(str(holder.group_type)) if holder else None
+        found = group.by_name.get(self.property or "") if group else None
+        several = holder and found and (holder.multiple or found.multiple)
+        return found.model_copy(update={"multiple": bool(several)}) if found else None
+
+    def problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile."""
+        if self.group:
+            asked = {"group": self.group, "property": self.property, "has_value": True}
+            yield from group_problems(Condition.model_validate(asked), profiles)
+        elif self.property and self.property not in profiles.readable:
+            yield f"property: {profiles.unreadable(self.property)}"
+        for name in self.segments if isinstance(self.segments, tuple) else ():
+            yield from profiles.segment_problem("segments", name)
 
 
 class ExportGoal(Goal):
@@ -93,7 +120,7 @@ class ExportGoal(Goal):
         added = [name for name in fields_after(self.processors, names) if name not in names]
         # What processors add is exported after the other columns, whatever it is made of.
         object.__setattr__(self, "map", (*self.map, *(ExportColumn(field=name, text="") for name in added)))
-        if self.map and not self.properties:
+        if self.map and not any(column.property for column in self.map):
             raise ValueError("map: no column holds a property; only profiles with a value in one are exported")
         return self
 
@@ -116,15 +143,13 @@ class ExportGoal(Goal):
 
     def column_problems(self, column: ExportColumn, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile in one of the columns."""
-        if column.property and column.property not in profiles.by_name:
-            yield f"property: {profiles.unknown(column.property)}"
-        for name in column.segments if isinstance(column.segments, tuple) else ():
-            yield from profiles.segment_problem("segments", name)
+        yield from column.problems(profiles)
 
     @property
     def properties(self) -> tuple[str, ...]:
-        """The exported properties, each once, in order."""
-        return tuple(dict.fromkeys(column.property for column in self.map if column.property))
+        """The exported properties of profiles, each once, in order."""
+        own = (column.property for column in self.map if column.property and not column.group)
+        return tuple(dict.fromkeys(own))
 
 
 class FileExportGoal(ExportGoal):
@@ -147,7 +172,7 @@ class FileExportGoal(ExportGoal):
     def column_problems(self, column: ExportColumn, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile, or a file, in one of the columns."""
         yield from super().column_problems(column, profiles)
-        prop = profiles.by_name.get(column.property or "")
+        prop = column.prop(profiles)
         if (column.segments or (prop and prop.multiple)) and self.format.multi_value is None:
             what = "segments" if column.segments else f"property: {column.property!r}"
             yield f"{what}: holds several values; needed is `format: {{multi_value: …}}`, what to put between them"
@@ -184,7 +209,7 @@ class AudienceGoal(ExportGoal):
 
     def field_types(self, profiles: Profiles) -> dict[str, str]:
         """Return the type of each mapped field's property; text for what holds no property."""
-        props = ((column.field, profiles.by_name.get(column.property or "")) for column in self.map)
+        props = ((column.field, column.prop(profiles)) for column in self.map)
         return {field: prop.type if prop else "text" for field, prop in props}
 
     @property

@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from cdp_sync.model.event import EventType
+from cdp_sync.model.event_export import EventExportGoal
 from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import Goal, ImportGoal
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.records import Records
+from cdp_sync.model.rollup import Rollup
 
 _AFFECTS_IMPORT = {"link": True, "blocked_values": True, "allow_new_profiles": True, "map": True}
 _FORMAT_AT_FIRST = {
@@ -17,6 +19,7 @@ _FORMAT_AT_FIRST = {
 }  # fmt: skip
 """Settings that count whatever they are. All others count where they are declared: fingerprints of goals that do not
 declare them stay what they were before such settings came."""
+_AFFECTS_EVENT_EXPORT = {"directory", "file", "format", "map", "window", "split", "rows", "items"}
 _TYPE_SINCE = ("among", "group_type")
 """Of a property's type, what counts where it is declared."""
 _AFFECTS_EXPORT = {"directory", "file", "format", "map", "link", "create_users", "lists", "decimals"}
@@ -51,7 +54,34 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
 def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     """Return the digest of an export goal: of how its rows are written and where they go, not of its segment."""
     declared = {**goal.model_dump(mode="json", include=_AFFECTS_EXPORT), **_processing(goal)}
-    return _digest({"goal": declared, "properties": _types(profiles, goal.properties)})
+    for column in declared["map"]:
+        if column["group"] is None:  # columns came without this before
+            del column["group"]
+    named: dict[str, Any] = {"goal": declared, "properties": _types(profiles, goal.properties)}
+    if rollups := [profiles.rollup[name] for name in goal.properties if name in profiles.rollup]:
+        named["rollups"] = [_rollup(rollup, profiles) for rollup in rollups]
+    return _digest(named)
+
+
+def event_export_fingerprint(goal: EventExportGoal, profiles: Profiles) -> str:
+    """Return the digest of an export goal of events: of how its rows are written and where they go."""
+    declared = goal.model_dump(mode="json", include=_AFFECTS_EVENT_EXPORT)
+    columns = {column.event for column in goal.map if column.event} | {goal.items}
+    properties = {prop.name: prop for event in goal.types(profiles) for prop in event.properties}
+    events = [properties[name].model_dump(mode="json", exclude={"title"}) for name in properties if name in columns]
+    return _digest({"goal": declared, "properties": _types(profiles, goal.properties), "events": events})
+
+
+def event_scope(goal: EventExportGoal, profiles: Profiles, objectives: Iterable[str]) -> str:
+    """Return the digest of what decides which events a goal exports, and how: where it changes, all are looked at."""
+    segments = profiles.with_asked_segments(goal.segment) if goal.segment else ()
+    scope = {
+        "fingerprint": event_export_fingerprint(goal, profiles),
+        "since": goal.since and goal.since.isoformat(),
+        "segments": [profiles.segment(name).model_dump(mode="json", exclude={"title"}) for name in segments],
+        "objectives": [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives],
+    }
+    return _digest(scope)
 
 
 def _processing(goal: Goal) -> dict[str, Any]:
@@ -76,6 +106,11 @@ def _types(records: Records, names: Collection[str]) -> list[dict[str, Any]]:
 def _event_type(event: EventType) -> dict[str, Any]:
     properties = [prop.model_dump(mode="json", exclude={"title"}, exclude_defaults=True) for prop in event.properties]
     return {"name": event.name, "properties": properties}
+
+
+def _rollup(rollup: Rollup, profiles: Profiles) -> dict[str, Any]:
+    made = rollup.model_dump(mode="json", by_alias=True, exclude={"title"}, exclude_defaults=True)
+    return {**made, "as": profiles.readable[rollup.name].sql_type}
 
 
 def _digest(declared: Any) -> str:  # noqa: ANN401 - anything that is JSON

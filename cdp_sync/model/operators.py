@@ -48,13 +48,14 @@ def _two(found: object) -> object:
 
 _VALUES = bool | int | float | datetime | date | str
 # Checked before the union: of a value of no type, pydantic reports one error for each type.
-_Value = Annotated[_VALUES, _of(_VALUES, "one value, such as 40")]
+Value = Annotated[_VALUES, _of(_VALUES, "one value, such as 40")]
+Count = Annotated[int, Field(ge=1, le=100_000)]
 _Text = Annotated[str, _of(str, "text, in quotes where YAML takes it for something else")]
 
 FLAG = Shape(Literal[True])
-COUNT = Shape(Annotated[int, Field(ge=1, le=100_000)])
-VALUE = Shape(_Value, lambda value: (value,))
-RANGE = Shape(Annotated[tuple[_Value, _Value], BeforeValidator(_two)], tuple)
+COUNT = Shape(Count)
+VALUE = Shape(Value, lambda value: (value,))
+RANGE = Shape(Annotated[tuple[Value, Value], BeforeValidator(_two)], tuple)
 TEXTS = Shape(Annotated[tuple[_Text, ...], BeforeValidator(not_empty)], tuple)
 
 

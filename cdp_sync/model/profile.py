@@ -14,6 +14,7 @@ from cdp_sync.model.group import GroupType
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective, Zone
 from cdp_sync.model.property import RESERVED, Property
 from cdp_sync.model.records import Records
+from cdp_sync.model.rollup import Rollup, rolled_up
 from cdp_sync.model.segment import Segment
 from cdp_sync.model.suggestion import allowed
 
@@ -26,6 +27,7 @@ _EVENT_TYPES = ["order", {"name": "visit", "properties": [{"name": "store"}], "k
 _GROUP_TYPES = [
     {"name": "store", "title": "Store", "properties": [{"name": "city"}, {"name": "opened", "type": "date"}]}
 ]
+_ROLLUPS = [{"name": "orders_90_days", "event": "order", "count": True, "in_last_days": 90}]
 _SEGMENT = {"name": "big_spenders", "title": "Spent 40 or more", "when": {"property": "order_total", "at_least": 40}}
 
 
@@ -45,6 +47,8 @@ class Profiles(Records):
     """What people do: types of events, each with its properties. A name alone stands for a ready-made type."""
     group_types: Annotated[tuple[GroupType, ...], Field(examples=[_GROUP_TYPES])] = ()
     """What people belong to: types of groups, each with its properties."""
+    rollups: Annotated[tuple[Rollup, ...], Field(examples=[_ROLLUPS])] = ()
+    """Values that are worked out of a profile's events when they are read: by segments, exports and people."""
     segments: Annotated[tuple[Segment, ...], Field(examples=[[_SEGMENT]])] = ()
     """Groups of profiles, selected by conditions."""
 
@@ -55,12 +59,15 @@ class Profiles(Records):
             ("objectives", [objective.name for objective in self.objectives]),
             ("event_types", [event.name for event in self.event_types]),
             ("group_types", [group.name for group in self.group_types]),
+            ("rollups", [rollup.name for rollup in self.rollups]),
             ("segments", [segment.name for segment in self.segments]),
         ):
             if repeated := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{what}: declared more than once: {', '.join(repeated)}")
         if self.objectives and (taken := {prop.name for prop in self.properties} & set(CONSENT_PROPERTIES)):
             raise ValueError(f"properties: {', '.join(sorted(taken))}: comes with the objectives; leave it out")
+        if clash := self.rollup.keys() & self.by_name.keys():
+            raise ValueError(f"rollups: {', '.join(sorted(clash))}: a property has this name; choose another name")
         return self
 
     @cached_property
@@ -78,10 +85,20 @@ class Profiles(Records):
         """The table of profiles."""
         return "profile"
 
+    @cached_property
+    def rollup(self) -> Mapping[str, Rollup]:
+        """The rollups by name."""
+        return {rollup.name: rollup for rollup in self.rollups}
+
+    @cached_property
+    def readable(self) -> Mapping[str, Property]:
+        """What segments and exports can read, by name: the properties, and the rollups as properties."""
+        return {**self.by_name, **rolled_up(self.rollup, self.event)}
+
     @property
     def reserved(self) -> frozenset[str]:
-        """Columns of every profile."""
-        return RESERVED
+        """Columns of every profile, and the names of rollups."""
+        return RESERVED | self.rollup.keys()
 
     @property
     def consent(self) -> tuple[Property, ...]:
@@ -102,6 +119,16 @@ class Profiles(Records):
         """Return a declared segment."""
         return next(segment for segment in self.segments if segment.name == name)
 
+    def unknown(self, name: str) -> str:
+        """Return what is wrong with a property that cannot be written, and which can."""
+        if name in self.rollup:
+            return f"{name!r} is a rollup, worked out of events and never written; {allowed(name, self.by_name)}"
+        return super().unknown(name)
+
+    def unreadable(self, name: str) -> str:
+        """Return what is wrong with a property that cannot be read, and which can."""
+        return f"{name!r} is unknown; {allowed(name, self.readable)}"
+
     def segment_problem(self, key: str, name: str) -> Iterator[str]:
         """Yield what is wrong with the name of a segment under a key, if anything."""
         if name not in (names := [segment.name for segment in self.segments]):
@@ -112,7 +139,7 @@ class Profiles(Records):
         identifiers = [prop.name for prop in self.identifiers]
         for index, name in enumerate(linked):
             if name not in identifiers:
-                what = "is not an identifier" if name in self.by_name else "is unknown"
+                what = "is not an identifier" if name in self.readable else "is unknown"
                 yield f"link[{index}].property: {name!r} {what}; {allowed(name, identifiers)}"
 
     def with_asked_segments(self, name: str) -> tuple[str, ...]:
@@ -122,6 +149,20 @@ class Profiles(Records):
             if part.segment:
                 found |= dict.fromkeys(self.with_asked_segments(part.segment))
         return tuple(found)
+
+    def asked_events(self, name: str) -> tuple[str, ...]:
+        """Return the types of events that a segment's own condition reads, directly or by a rollup."""
+        found: dict[str, None] = {}
+        for _, part in self.segment(name).when.walk():
+            rollup = self.rollup.get(part.property or "")
+            asked = [part.event, part.then and part.then.event, rollup and rollup.event]
+            found |= dict.fromkeys(each for each in asked if each)
+        return tuple(found)
+
+    def asked_groups(self, name: str) -> tuple[str, ...]:
+        """Return the types of groups that a segment's own condition reads."""
+        named = (self.by_name[part.group].group_type for _, part in self.segment(name).when.walk() if part.group)
+        return tuple(dict.fromkeys(each for each in named if each))
 
     def objective(self, name: str) -> Objective:
         """Return a declared objective."""

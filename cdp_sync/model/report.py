@@ -213,9 +213,10 @@ class FileReport:
 
 @dataclass(frozen=True)
 class ProfileSample:
-    """A profile that a run created or updated, by id; never with values."""
+    """A profile or a group that a run created or updated, by id; never with values."""
 
     profile_id: str
+    """Of a group, its own id."""
     kind: str
     properties: tuple[str, ...] = ()
 
@@ -357,6 +358,12 @@ class ExportReport(Report):
     """Users who were taken off lists because they left the segment; None where there are no lists."""
     profiles_ever_exported: int | None = None
     """By the connection, each counted once; None where the warehouse was not written to."""
+
+    @property
+    def delivers(self) -> bool:
+        """Whether anything was delivered."""
+        counters = self.counters
+        return bool(self.path or counters.profiles_written or counters.events_written or self.profiles_taken_off)
 
     def _summary(self) -> str:
         counters = self.counters

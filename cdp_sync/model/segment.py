@@ -1,20 +1,29 @@
-"""Segments: groups of profiles, defined by nested conditions."""
+"""Segments: groups of profiles, defined by nested conditions.
+
+A condition inside `where` is about an event, an item or a group: only `all`, `any`, `not`, `property` and `items`.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
-from cdp_sync.model.operators import NAMES, Operator, not_empty, refuse
+from cdp_sync.model.operators import NAMES, Count, Operator, not_empty, refuse
 from cdp_sync.model.privacy import ConsentState
+from cdp_sync.model.window import Days, EventWindow
 
 Parts = Annotated[tuple["Condition", ...], BeforeValidator(not_empty)]
 
-KINDS = ("all", "any", "not", "property", "segment", "objective")
-"""What a condition can be; exactly one of them."""
+KINDS = ("all", "any", "not", "property", "segment", "objective", "event", "items", "group")
+"""What a condition can be; exactly one of them. `items` and `group` may have `property` beside them."""
+
+_OF_EVENTS = ("never", "exactly", "days", "then")
+"""Keys that only stand beside `event`."""
+_SHARED = ("at_least", "at_most", *(name for name in EventWindow.model_fields if name in NAMES))
+"""Operators of properties that say beside `event` how often and when."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,17 @@ class Question:
     def values(self) -> tuple[Any, ...]:
         """The values in `wanted` that have to be of the property's type."""
         return self.operator.wants.values(self.wanted)
+
+
+class Then(Declared):
+    """The event that comes after another one of the same profile."""
+
+    event: str
+    """Its type."""
+    within_days: Count | None = None
+    """At most so many days of 24 hours later."""
+    where: Annotated["Condition | None", Field()] = None
+    """It meets this condition on its properties."""
 
 
 class _Kinds(Declared):
@@ -49,6 +69,25 @@ class _Kinds(Declared):
     """What the profile says of the objective."""
     property: str | None = None
     """The property that is asked about, with one operator beside it. Of several values one has to satisfy it."""
+    event: str | None = None
+    """The profile has events of this type: `at_least`, `at_most`, `exactly` so many, or `never`; once if none is given.
+    They count within `in_last_days`, `in_last_hours`, `after` and `before`."""
+    exactly: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """So many events, no more and no fewer."""
+    never: Literal[True] | None = None
+    """No such event."""
+    days: Days | None = None
+    """How `in_last_days` counts beside `event`. `calendar`, the default: an event leaves at midnight in UTC; `exact`:
+    days of 24 hours."""
+    where: Annotated["Condition | None", Field()] = None
+    """The event, the item or the group meets this condition on its properties."""
+    then: Then | None = None
+    """Only events after which the profile has another one."""
+    items: str | None = None
+    """Inside `where` of an event: its list of items, of which one has to satisfy `where`, or the operator of
+    `property`."""
+    group: str | None = None
+    """The property that holds groups, of which one has to satisfy `where`, or the operator of `property`."""
 
 
 def _key(operator: Operator, is_opposite: bool) -> Any:  # noqa: ANN401 - a field of pydantic; a row of NAMES
@@ -74,7 +113,7 @@ class Condition(_Keys):
     @model_validator(mode="after")
     def _check(self) -> "Condition":
         kinds = [kind for kind in KINDS if getattr(self, "not_" if kind == "not" else kind) is not None]
-        if len(kinds) != 1:
+        if len(kinds) != 1 and kinds not in (["property", "items"], ["property", "group"]):
             found = " and ".join(kinds) or "none of them"
             raise ValueError(f"found {found}; a condition is exactly one of {', '.join(KINDS)}")
         questions = self.questions()
@@ -83,17 +122,61 @@ class Condition(_Keys):
             raise ValueError(f"found {found}; a property is asked with exactly one operator: {', '.join(NAMES)}")
         if (self.objective is None) != (self.consent is None):
             raise ValueError("objective and consent belong together, as in `objective: news, consent: refused`")
+        if (self.items or self.group) and (self.property is None) == (self.where is None):
+            raise ValueError(f"{kinds[-1]} needs either `where`, or `property` and an operator")
+        if self.event:
+            self._check_event()
+        elif lost := [name for name in _OF_EVENTS if getattr(self, name) is not None]:
+            raise ValueError(f"found {', '.join(lost)} without `event`")
+        elif self.where and not (self.items or self.group):
+            raise ValueError("found where; it stands beside event, items or group")
         return self
+
+    def _check_event(self) -> None:
+        counts = {name: getattr(self, name) for name in ("at_least", "at_most", "exactly", "never")}
+        given = {name: count for name, count in counts.items() if count is not None}
+        if len(given) > 1 and set(given) != {"at_least", "at_most"}:
+            raise ValueError(f"found {' and '.join(given)}; needed is one of them, or at_least and at_most")
+        for name, least in (("at_least", 1), ("at_most", 0)):
+            if name in given and (isinstance(given[name], bool) or not isinstance(given[name], int)):
+                refuse(given[name], f"a whole number, since {name} beside event says how often")
+            if name in given and given[name] < least:
+                raise ValueError(f"found {name}: {given[name]}; needed is {least} or more")
+        if self.how_often[1] is not None and self.how_often[0] > self.how_often[1]:
+            raise ValueError(f"found at_least {given['at_least']} and at_most {given['at_most']}; nothing is both")
+        if problem := self.window.contradiction():
+            raise ValueError(problem)
+
+    @cached_property
+    def how_often(self) -> tuple[int, int | None]:
+        """How many events the profile has, at least and at most; None: any number."""
+        if self.never:
+            return 0, 0
+        if self.exactly is not None:
+            return self.exactly, self.exactly
+        at_least, at_most = getattr(self, "at_least", None), getattr(self, "at_most", None)
+        return (at_least or (0 if at_most is not None else 1)), at_most
+
+    @cached_property
+    def window(self) -> EventWindow:
+        """When the events happened."""
+        return EventWindow.model_construct(**{name: getattr(self, name) for name in EventWindow.model_fields})
 
     def questions(self) -> tuple[Question, ...]:
         """Return what is asked of the property: one question, if the condition is about one."""
-        declared = ((name, row, getattr(self, name)) for name, row in NAMES.items())
+        own = (name for name in NAMES if not (self.event and name in _SHARED))
+        declared = ((name, NAMES[name], getattr(self, name)) for name in own)
         return tuple(Question(name, *row, wanted) for name, row, wanted in declared if wanted is not None)
 
     @cached_property
     def parts(self) -> tuple["Condition", ...]:
         """The conditions inside."""
         return self.all or self.any or ((self.not_,) if self.not_ else ())
+
+    @cached_property
+    def part(self) -> "Condition":
+        """Of items and groups, the condition that one of them has to satisfy."""
+        return self.where or self.model_copy(update={"items": None, "group": None})
 
     def walk(self, place: str = "when") -> Iterator[tuple[str, "Condition"]]:
         """Yield this condition and all inside, each with its place in the declaration."""

@@ -4,8 +4,15 @@ import dagster as dg
 
 from cdp_sync.model import Connection, Profiles, kind_of
 from cdp_sync.orchestration.dagster_internals import AssetJob
-from cdp_sync.orchestration.goals.checks import EXPORT_CHECKS, IMPORT_CHECKS, USER_EXPORT_CHECKS, build_checks
-from cdp_sync.orchestration.goals.goal_asset import build_export, build_import
+from cdp_sync.orchestration.goals.checks import (
+    EVENT_EXPORT_CHECKS,
+    EXPORT_CHECKS,
+    IMPORT_CHECKS,
+    USER_EXPORT_CHECKS,
+    build_checks,
+)
+from cdp_sync.orchestration.goals.events import events_key
+from cdp_sync.orchestration.goals.goal_asset import build_event_export, build_export, build_import
 from cdp_sync.orchestration.goals.segments import segment_key
 from cdp_sync.orchestration.notify.mail_sensor import notified_metadata
 from cdp_sync.orchestration.resources import PlatformResource
@@ -16,19 +23,28 @@ from cdp_sync.orchestration.triggers.schedules import build_schedules
 def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitions:
     """Return the definitions of a connection; the warehouse they need is bound once for all.
 
-    Its job runs the enabled goals, if there are any, and counts the segments of its exports.
+    Its job runs the enabled goals, if there are any, and counts the segments of its exports, and
+    the events that it imports or these segments ask for.
     """
     kind = kind_of(connection)
     imports = [build_import(goal, connection, profiles, place=place) for place, goal in enumerate(connection.imports)]
     exports = [
         build_export(goal, connection, profiles, place=place) for place, goal in enumerate(connection.export_profiles)
     ]
+    begin = len(exports)
+    events = [
+        build_event_export(goal, connection, profiles, place=place)
+        for place, goal in enumerate(connection.event_exports, start=begin)
+    ]
     checks = USER_EXPORT_CHECKS if kind.audience else EXPORT_CHECKS
     jobs: list[AssetJob] = []
     if goals := [goal for goal in connection.goals if goal.enabled]:
-        exported = [goal.segment for goal in connection.export_profiles if goal.enabled]
+        exported = [goal.segment for goal in connection.exports if goal.enabled and goal.segment]
         segments = dict.fromkeys(name for segment in exported for name in profiles.with_asked_segments(segment))
+        types = {event.type for goal in connection.import_profiles if goal.enabled for event in goal.events}
+        types.update(event for segment in segments for event in profiles.asked_events(segment))
         keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
+        keys += map(events_key, sorted(types))
         jobs.append(
             dg.define_asset_job(
                 name=f"{connection.name}_sync",
@@ -38,10 +54,11 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
             )
         )
     return dg.Definitions(
-        assets=[*(asset for assets in imports for asset in assets), *exports],
+        assets=[*(asset for assets in imports for asset in assets), *exports, *events],
         asset_checks=[
             *(build_checks(imported.key, IMPORT_CHECKS) for imported, *_ in imports),
             *(build_checks(exported.key, checks) for exported in exports),
+            *(build_checks(exported.key, EVENT_EXPORT_CHECKS) for exported in events),
         ],
         jobs=jobs,
         schedules=build_schedules(connection, jobs),

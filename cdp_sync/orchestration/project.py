@@ -4,14 +4,14 @@ import os
 import sys
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
 
 from cdp_sync.errors import DeclarationError
-from cdp_sync.model import Connection, Declared, Maintenance, Profiles
+from cdp_sync.model import Connection, Declared, ImportRules, Maintenance, Profiles
 from cdp_sync.model.consistency import find_problems, find_profile_problems
 from cdp_sync.orchestration.connection import build_connection
 from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
@@ -28,6 +28,7 @@ from cdp_sync.orchestration.declaration_files import (
 )
 from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
 from cdp_sync.orchestration.garbage import uncollected
+from cdp_sync.orchestration.goals.events import build_events
 from cdp_sync.orchestration.goals.groups import build_groups
 from cdp_sync.orchestration.goals.segments import build_segments
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
@@ -168,8 +169,13 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
         case Profiles():
             problems = [f"attributes.{problem}" for problem in find_profile_problems(declared)]
             refuse(file, [*find_second(PROFILE_MODEL).get(file, ()), *problems])
-            profile_goals, group_goals = _import_keys()
-            return dg.Definitions.merge(build_segments(declared, profile_goals), build_groups(declared, group_goals))
+            imports = [*_imports()]
+            profile_goals, by_event, by_group = [key for key, _ in imports], _by_event(imports), _group_goals()
+            return dg.Definitions.merge(
+                build_segments(declared, profile_goals),
+                build_events(declared, by_event),
+                build_groups(declared, by_group),
+            )
         case Maintenance():
             from cdp_sync.orchestration.runs.maintenance import build_maintenance
 
@@ -178,17 +184,33 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
     raise TypeError(type(declared))
 
 
-def _import_keys() -> tuple[list[dg.AssetKey], dict[str, list[dg.AssetKey]]]:
-    """Return the assets of all goals that import profiles, and by type of those that import groups.
-
-    A problem of a file is reported where the file is loaded.
-    """
-    profile_goals: list[dg.AssetKey] = []
-    group_goals: dict[str, list[dg.AssetKey]] = {}
+def _connections() -> Iterator[Connection]:
+    """Yield all declared connections; a problem of a file is reported where the file is loaded."""
     for file in declaration_files():
         for document in read_declaration(file).documents:
-            if isinstance(connection := document.value, Connection):
-                profile_goals += [dg.AssetKey([connection.name, goal.name]) for goal in connection.import_profiles]
-                for goal in connection.group_goals:
-                    group_goals.setdefault(goal.type, []).append(dg.AssetKey([connection.name, goal.name]))
-    return profile_goals, group_goals
+            if isinstance(document.value, Connection):
+                yield document.value
+
+
+def _imports() -> Iterator[tuple[dg.AssetKey, ImportRules]]:
+    """Yield all goals that import profiles, each with its asset."""
+    for connection in _connections():
+        yield from ((dg.AssetKey([connection.name, goal.name]), goal) for goal in connection.import_profiles)
+
+
+def _by_event(imports: Iterable[tuple[dg.AssetKey, ImportRules]]) -> dict[str, list[dg.AssetKey]]:
+    """Return the assets of the goals that import each type of events."""
+    found: dict[str, list[dg.AssetKey]] = {}
+    for key, goal in imports:
+        for name in {event.type for event in goal.events}:
+            found.setdefault(name, []).append(key)
+    return found
+
+
+def _group_goals() -> dict[str, list[dg.AssetKey]]:
+    """Return the assets of the goals that import each type of groups."""
+    found: dict[str, list[dg.AssetKey]] = {}
+    for connection in _connections():
+        for goal in connection.group_goals:
+            found.setdefault(goal.type, []).append(dg.AssetKey([connection.name, goal.name]))
+    return found

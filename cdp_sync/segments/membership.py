@@ -10,7 +10,7 @@ from cdp_sync.model import Profiles
 from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.describe import in_words
 from cdp_sync.segments.statements import shown, step
-from cdp_sync.warehouse import Session, check_types, profile_columns
+from cdp_sync.warehouse import Session, readable_columns
 
 PROFILE = table("live_profile", schema="warehouse").alias("profile")
 """The table that conditions ask about, under the name that they use."""
@@ -37,8 +37,7 @@ def view_segment(session: Session, profiles: Profiles, name: str, now: datetime,
     Raises:
         PropertyTypeChanged: A declared type differs from that of the column.
     """
-    columns = profile_columns(session)
-    check_types(profiles, columns)
+    columns = readable_columns(session, profiles)
     profile: ColumnElement[object] = literal_column("profile.profile_id")
     created: ColumnElement[object] = literal_column("profile.created_at")
     members = (

@@ -83,6 +83,9 @@ class _Compiler(PGCompiler):
             options["escaped_from"] = name
         return f"${super().bindparam_string(word, *more, **options).removeprefix(':')}"
 
+    def visit_try_cast(self, cast: Any, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+        return f"TRY_{super().visit_cast(cast, **options)}"  # type: ignore[no-untyped-call]
+
 
 class _DuckDB(PGDialect):
     """PostgreSQL's grammar, which is DuckDB's, with DuckDB's names and values."""

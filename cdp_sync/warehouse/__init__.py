@@ -2,11 +2,13 @@
 
 from cdp_sync.quoting import quote_identifier, quote_literal
 from cdp_sync.warehouse.backend import Access, Warehouse
+from cdp_sync.warehouse.columns import readable_columns, warehouse_columns
 from cdp_sync.warehouse.events import (
     EventColumns,
     check_event_types,
     event_columns,
     event_type_problems,
+    item_columns,
     sync_events,
 )
 from cdp_sync.warehouse.ledger import KnownFile, known_files, watermarks_of, write_watermarks

@@ -187,11 +187,6 @@ class Entity:
         return self.records.key
 
     @property
-    def shown(self) -> str:
-        """The column by which people know a record."""
-        return self.key if self.is_person else GROUP_ID
-
-    @property
     def stored(self) -> str:
         """The table, as SQL names it."""
         return f"warehouse.{self.records.table}"

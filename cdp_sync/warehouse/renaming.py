@@ -106,18 +106,27 @@ _REPLACED_ROWS = {
 """Which rows of a goal another one has replaced."""
 
 
+_EXPORTED = {
+    "exported_profile": "profile_id",
+    "exported_event": "event_type, event_hash",
+    "exported_until": "event_type",
+}
+"""The tables that know an export goal by its number, and what identifies a row of the goal there."""
+
+
 def _merge_exports(session: Session, values: Mapping[str, object]) -> None:
     order = "connection = $connection and goal = $goal, number"
     numbers = session.rows(f"select number from warehouse.exported_goal where {_BOTH} order by {order}", values)
     if len(numbers) < 2:
         return
     *former, kept = (number for (number,) in numbers)
-    replaced = _replaced("exported_profile", "profile_id", "goal_number in (select unnest($numbers))")
-    session.execute(f"delete from warehouse.exported_profile where {replaced}", {"numbers": [*former, kept]})
-    session.execute(
-        "update warehouse.exported_profile set goal_number = $kept where goal_number in (select unnest($former))",
-        {"kept": kept, "former": former},
-    )
+    for table, key in _EXPORTED.items():
+        replaced = _replaced(table, key, "goal_number in (select unnest($numbers))")
+        session.execute(f"delete from warehouse.{table} where {replaced}", {"numbers": [*former, kept]})
+        session.execute(
+            f"update warehouse.{table} set goal_number = $kept where goal_number in (select unnest($former))",
+            {"kept": kept, "former": former},
+        )
     session.execute("delete from warehouse.exported_goal where number in (select unnest($former))", {"former": former})
 
 

@@ -31,6 +31,7 @@ REFERENCES = (
     Reference("imported_row"),
     Reference("keyed_row"),
     Reference("exported_profile", ("goal_number",)),
+    Reference("exported_event_profile", ("goal_number",)),
     Reference("list_member", ("connection", "goal", "list")),
     # Of two runs that did not record how they ended the first counts: it may have put the profile on the list.
     Reference("list_intent", ("connection", "goal"), first="began"),

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from cdp_sync.model import Profiles, Property, Segment, operators
-from cdp_sync.model.consistency import operators_of
+from cdp_sync.model.questions import operators_of
 
 TYPES = ("text", "email", "number", "decimal", "date", "datetime", "boolean")
 

@@ -4,7 +4,7 @@ import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from cdp_sync.importing.pipeline import import_files
 from cdp_sync.importing.staging.tables import CONTRACT, FROM_THE_START, LINKING, UPSERTING, Table
 from cdp_sync.model import Profiles
 from cdp_sync.model.delta import Append, Delta, Replace, Window
+from cdp_sync.warehouse.events import expire_events
 from cdp_sync.warehouse.session import EndedStep, observed_by
 from cdp_sync_tests.sailthru.exchange import Exchange, lists_goal, sailthru, users_goal
 from cdp_sync_tests.trail.importer import Importer, arrived, goal
@@ -86,6 +87,43 @@ def create_profiles(importer: Importer) -> None:
     other.deliver({"/others.csv": rows("9,a@x.nl,,,Ann,,", "9,b@x.nl,,,Bob,,")})
 
 
+ITEMS = [{"name": "id", "identifier": True}, {"name": "price", "type": "decimal"}]
+TYPES = {
+    "event_types": [
+        {"name": "order", "properties": [{"name": "note"}, {"name": "products", "items": ITEMS}], "keep_days": 30},
+        {"name": "visit", "properties": [{"name": "note"}]},
+    ]
+}
+ITEM_MAP = {"id": "id", "map": [{"field": "price", "property": "price"}]}
+ITEM_ROWS = {
+    "type": "order",
+    "id": "Key",
+    "items": {"products": {"id": "Likes", "map": [{"field": "Total", "property": "price"}]}},
+}
+EVENTS = [
+    {
+        "type": "order",
+        "id": "Key",
+        "time": "At",
+        "map": [{"field": "Name", "property": "note"}],
+        "items": {"products": {"field": "Items", **ITEM_MAP}},
+    },
+    {"type": "visit", "time": "At", "map": [{"field": "Name", "property": "note"}]},
+]
+HAPPENED = rows(
+    """1,a@x.nl,,,Ann,10,red,2024-01-02,"[{""id"": 1, ""price"": 10}]\"""",
+    """1,a@x.nl,,,Anna,10,red,2024-01-03,"[{""id"": 1, ""price"": 12}]\"""",
+    "2,b@x.nl,,,Bob,,,2024-01-03,",
+    header=f"{HEADER},At,Items",
+)
+
+
+def expire(importer: Importer) -> None:
+    """Remove all orders because of their age."""
+    with importer.warehouse.open("write") as session:
+        expire_events(session, importer.profiles, datetime.now(UTC))
+
+
 SHAPES = {
     "sums and lists": Shape(),
     "a later delivery replaces sums": Shape(declared={"redelivered": "replaces"}),
@@ -106,6 +144,18 @@ SHAPES = {
         files=tuple(rows(f"1,a@x.nl,,,Ann,10,red,2026-01-0{day}T12:00:00Z", header=f"{HEADER},At") for day in (1, 2)),
     ),
     "a text that grows": Shape(delta=Append("log"), files=(FIRST, FIRST + "9,i@x.nl,,,Ida,1,red\n")),
+    "events": Shape(declared={"events": EVENTS}, profiles=TYPES, files=(HAPPENED, HAPPENED.replace("10", "11"))),
+    "events that are gone": Shape(
+        declared={"events": EVENTS}, profiles=TYPES, files=(HAPPENED, HAPPENED.replace("10", "11")), more=expire
+    ),
+    "items of events": Shape(
+        declared={"link": [], "map": [], "events": [ITEM_ROWS]},
+        profiles=TYPES,
+        files=(HAPPENED, HAPPENED.replace("10", "11")),
+    ),
+    "items of events with keys": Shape(
+        declared={"link": [], "map": [], "events": [ITEM_ROWS], "row_key": ["Key"]}, profiles=TYPES
+    ),
     "a file that is not regular": Shape(files=(FIRST + '"broken\n', FIRST)),
 }
 

@@ -45,6 +45,13 @@ def test_counters_have_the_names_of_the_contract() -> None:
         "profiles_unchanged",
         "rows_ambiguous",
         "values_invalid",
+        "events_created",
+        "events_updated",
+        "events_unchanged",
+        "events_waiting",
+        "groups_created",
+        "groups_updated",
+        "groups_unchanged",
     )
     assert COUNTERS[1:8] == ROW_ENDS
 

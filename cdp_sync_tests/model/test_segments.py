@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from cdp_sync.model import Condition, Profiles, Property
-from cdp_sync.model.consistency import find_cycle, find_profile_problems, operators_of
+from cdp_sync.model.consistency import find_cycle, find_profile_problems
 from cdp_sync.model.profile import literal
+from cdp_sync.model.questions import operators_of
 from cdp_sync.model.reading import read_text
 
 PROPERTIES = [

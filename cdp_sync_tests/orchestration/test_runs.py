@@ -94,6 +94,13 @@ def test_counters_are_integers(ran: Ran) -> None:
         "profiles_unchanged": 0,
         "rows_ambiguous": 0,
         "values_invalid": 1,
+        "events_created": 0,
+        "events_updated": 0,
+        "events_unchanged": 0,
+        "events_waiting": 0,
+        "groups_created": 0,
+        "groups_updated": 0,
+        "groups_unchanged": 0,
     }
     assert ran.metadata["dagster/row_count"] == 2
     assert ran.metadata["profiles_ever_imported"] == 2

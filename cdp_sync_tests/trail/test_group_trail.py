@@ -1,4 +1,4 @@
-"""Groups from an OpenSSH server into the warehouse, with real data: whom customers are looked after by."""
+"""Groups from an OpenSSH server into the warehouse, with real data: the employees that customers have as contacts."""
 
 import os
 from collections import Counter

@@ -102,7 +102,7 @@ create or replace table staging.due_event (
 create or replace table staging.event_reached (event_type text, written_at timestamptz, scope text)"""
 
 
-def select_events(run: UserRun) -> int:
+def select_events_of_users(run: UserRun) -> int:
     """Stage the events that are due, with their people; return how many. To be called when the users are staged.
 
     Raises:

@@ -11,11 +11,11 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 
 from cdp_sync.exporting.audiences.port import FORGOTTEN
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select import IS_RIVAL, Column, Inputs, Level, Problem, Rows, allowed, segments_of
+from cdp_sync.exporting.select import IS_RIVAL, Column, Inputs, Level, Problem, Rows, allowed, column_value, segments_of
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Shape
-from cdp_sync.segments.conditions import column_of
 from cdp_sync.segments.membership import PROFILE, is_in_segment
+from cdp_sync.segments.rollups import value_of
 from cdp_sync.segments.statements import step
 from cdp_sync.warehouse import Step, quote_literal
 
@@ -37,7 +37,7 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     A property without a value sets its field to null, so that a value that is removed here is removed there. So does
     a property that `columns`, those of the warehouse, does not hold.
     """
-    props = [run.profiles.by_name.get(declared.property or "") for declared in run.goal.map]
+    props = [declared.prop(run.profiles) for declared in run.goal.map]
     fields = [
         AudienceField(declared.field, prop.type, "x" if prop.multiple else f"v{number}")
         for number, (declared, prop) in enumerate(zip(run.goal.map, props, strict=True))
@@ -48,7 +48,7 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     every, cells = [], {}
     for number, (declared, prop) in enumerate(zip(run.goal.map, props, strict=True)):
         if prop:
-            column, sql = _property(columns, number, declared.field, prop, written[declared.field])
+            column, sql = _property(run, columns, number, declared, prop, written[declared.field])
         else:
             column, sql = _constant(run, columns, number, declared)
         every.append(column)
@@ -56,7 +56,7 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     links: Inputs = {}
     for number, link in enumerate(run.goal.link):
         linked = run.profiles.by_name[link.property]
-        value = column_of(linked, columns)
+        value = value_of(linked, run.profiles, run.now, columns)
         links[f"l{number}"] = func.list_extract(value, 1) if linked.multiple else value  # the first of several values
     named = zip(links, run.goal.link, strict=True)
     whens = (f"when {link} is not null then {quote_literal(declared.field)}" for link, declared in named)
@@ -84,15 +84,17 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
     )
 
 
-def _property(columns: Collection[str], number: int, name: str, prop: Property, written: str) -> tuple[Column, str]:
+def _property(
+    run: UserRun, columns: Collection[str], number: int, declared: ExportColumn, prop: Property, written: str
+) -> tuple[Column, str]:
     """Return a field that holds a property, and the JSON of its value."""
-    value = f"v{number}"
+    name, value = declared.field, f"v{number}"
     problems: tuple[Problem, ...] = ()
     if prop.is_text:
         text = f"array_to_string({value}, '')" if prop.multiple else value
         problems = (Problem(f"contains({text}, chr(0))", "holds a NUL byte", name),)
     sql = f"list_transform({value}, lambda x: {written})" if prop.multiple else written
-    return Column(number, name, {value: column_of(prop, columns)}, problems), f"to_json({sql})"
+    return Column(number, name, {value: column_value(run, columns, declared, prop)}, problems), f"to_json({sql})"
 
 
 def _constant(run: UserRun, columns: Collection[str], number: int, declared: ExportColumn) -> tuple[Column, str]:

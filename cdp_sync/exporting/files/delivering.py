@@ -5,19 +5,20 @@ import gzip
 import hashlib
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
 
 from cdp_sync.errors import NO_ROOM, DiskFull
 from cdp_sync.exporting.files.cells import header_line
 from cdp_sync.exporting.files.uploads import noting
-from cdp_sync.exporting.run import FileRun
+from cdp_sync.exporting.run import FileRun, packed_name
 from cdp_sync.exporting.select import verify_room
-from cdp_sync.model import UploadJournal
+from cdp_sync.model import ExportFile, ExportFormat, UploadJournal
 from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Session, quote_identifier, quote_literal
 
@@ -37,6 +38,25 @@ class LocalFile:
     rows: int
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A file to write."""
+
+    folder: Path
+    """Where it is written."""
+    local: str
+    """Its name there: our own, as this machine may not allow the name on the server."""
+    name: str
+    """Its name on the server before it is packed."""
+    header: Sequence[str]
+    query: str
+    """What yields its lines, in order, as one column."""
+    rows: int
+    form: ExportFormat
+    file: ExportFile
+    made_at: datetime
+
+
 def write_file(run: FileRun) -> LocalFile | None:
     """Write the staged rows; None where there are none and the goal wants no empty file.
 
@@ -47,46 +67,58 @@ def write_file(run: FileRun) -> LocalFile | None:
         rows = session.value("select count(*) from staging.selected where ending = 'written'")
         if not rows and not run.goal.write_empty:
             return None
-        private_folder(run.folder)
-        # Local names are our own: this machine may not allow the name on the server.
-        text, packed = run.folder / "text", run.folder / "packed"
-        try:
-            _write_text(session, run, text)
-            _pack(run, text, packed)
-            local = packed.replace(run.folder / "complete")
-        except (OSError, DiskFull) as error:
-            if isinstance(error, OSError) and error.errno not in NO_ROOM:
-                raise
-            raise DiskFull(
-                "There is no room left on the disk for the file to deliver.",
-                remedy="Free some space and run again; nothing has been delivered.",
-            ) from error
-        finally:
-            for scratch in (text, packed):
-                scratch.unlink(missing_ok=True)
-    return LocalFile(local, run.file_name, local.stat().st_size, rows)
+        header = [column.field for column in run.goal.map]
+        query = "select line from staging.selected where ending = 'written'"
+        draft = Draft(
+            run.folder, "complete", run.text_name, header, query, rows, run.goal.format, run.goal.file, run.now
+        )
+        return write_draft(session, draft)
 
 
-def _write_text(session: Session, run: FileRun, target: Path) -> None:
+def write_draft(session: Session, draft: Draft) -> LocalFile:
+    """Write a file, complete or not at all.
+
+    Raises:
+        DiskFull: There is no room for it. Nothing is left on the disk.
+    """
+    private_folder(draft.folder)
+    text, packed = draft.folder / "text", draft.folder / "packed"
+    try:
+        _write_text(session, draft, text)
+        _pack(draft, text, packed)
+        local = packed.replace(draft.folder / draft.local)
+    except (OSError, DiskFull) as error:
+        if isinstance(error, OSError) and error.errno not in NO_ROOM:
+            raise
+        raise DiskFull(
+            "There is no room left on the disk for the file to deliver.",
+            remedy="Free some space and run again; nothing has been delivered.",
+        ) from error
+    finally:
+        for scratch in (text, packed):
+            scratch.unlink(missing_ok=True)
+    return LocalFile(local, packed_name(draft.name, draft.file), local.stat().st_size, draft.rows)
+
+
+def _write_text(session: Session, draft: Draft, target: Path) -> None:
     """Write header and rows in UTF-8, with one `copy` of one column whose name is the header."""
-    form = run.goal.format
-    header = header_line((column.field for column in run.goal.map), form)
+    form = draft.form
     options = f"""format csv, quote '', escape '', delimiter '', header {str(form.header).lower()},
         new_line '{_LINE_BREAKS[form.row_delimiter]}', use_tmp_file false"""
     # Two threads take as long: to keep the order, each gathers its rows first.
     session.set("threads", "1")
     session.execute(
-        f"""copy (select line as {quote_identifier(header)} from staging.selected where ending = 'written')
+        f"""copy (select line as {quote_identifier(header_line(draft.header, form))} from ({draft.query}))
         to {quote_literal(str(target))} ({options})"""
     )
 
 
-def _pack(run: FileRun, text: Path, target: Path) -> None:
-    if run.goal.format.encoding == "utf-8" and run.goal.file.compress == "none":
+def _pack(draft: Draft, text: Path, target: Path) -> None:
+    if draft.form.encoding == "utf-8" and draft.file.compress == "none":
         text.replace(target)
         return
-    with target.open("wb") as file, _packer(run, file) as packer, text.open("rb") as source:
-        if run.goal.format.encoding == "utf-8":
+    with target.open("wb") as file, _packer(draft, file) as packer, text.open("rb") as source:
+        if draft.form.encoding == "utf-8":
             shutil.copyfileobj(source, packer, CHUNK)
             return
         encoded = codecs.getwriter("utf-16")(packer)
@@ -95,14 +127,14 @@ def _pack(run: FileRun, text: Path, target: Path) -> None:
 
 
 @contextmanager
-def _packer(run: FileRun, file: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile]:
+def _packer(draft: Draft, file: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile]:
     """Yield a writer that packs into a file; in one run, the same bytes make the same archive."""
-    match run.goal.file.compress:
+    match draft.file.compress:
         case "gzip":
-            with gzip.GzipFile("", "wb", fileobj=file, mtime=run.now.timestamp()) as packer:
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=draft.made_at.timestamp()) as packer:
                 yield packer
         case "zip":
-            member = zipfile.ZipInfo(run.text_name, run.now.timetuple()[:6])
+            member = zipfile.ZipInfo(draft.name, draft.made_at.timetuple()[:6])
             member.compress_type = zipfile.ZIP_DEFLATED
             with zipfile.ZipFile(file, "w") as archive, archive.open(member, "w", force_zip64=True) as packer:
                 yield packer
@@ -146,6 +178,13 @@ def deliver_file(
         CdpSyncError: As the server's client raises it.
     """
     verify_room(run, file.rows)
+    return publish(server, file, run.path, uploads, progress=progress)
+
+
+def publish(
+    server: Target, file: LocalFile, path: str, uploads: Path, *, progress: Callable[[int], None] | None = None
+) -> DeliveredFile:
+    """Publish a file at a path of the server; see `deliver_file`."""
     digests: list[Future[str]] = []
     with ThreadPoolExecutor(1) as executor:
 
@@ -157,9 +196,9 @@ def deliver_file(
                 progress(reached)
 
         with noting(uploads) as journal:
-            server.publish(file.local, run.path, progress=confirmed, journal=journal)
+            server.publish(file.local, path, progress=confirmed, journal=journal)
     sha256 = digests[0].result() if digests else _sha256(file.local)
-    return DeliveredFile(run.path, file.size, sha256, file.rows)
+    return DeliveredFile(path, file.size, sha256, file.rows)
 
 
 def _sha256(local: Path) -> str:

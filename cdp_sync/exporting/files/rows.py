@@ -4,15 +4,14 @@
 will stand in the file.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from cdp_sync.exporting.files.cells import guarded, holds_separator, is_trimmed_away, joined, line_of, write_value
 from cdp_sync.exporting.run import FileRun
-from cdp_sync.exporting.select import Column, Problem, Rows, segments_of
-from cdp_sync.model import ExportColumn, ExportFormat
+from cdp_sync.exporting.select import Column, Inputs, Problem, Rows, column_value, segments_of
+from cdp_sync.model import ExportColumn, ExportFormat, Property
 from cdp_sync.model.processed_fields import written_by
-from cdp_sync.segments.conditions import column_of
 from cdp_sync.warehouse import quote_literal
 
 LONGEST_ROW = 1_999_000
@@ -37,15 +36,21 @@ def file_rows(run: FileRun, columns: Collection[str]) -> Rows:
     """Return how profiles become the rows of the run's file; a property without a column in the warehouse is empty."""
     processed = written_by(run.goal.processors, (column.field for column in run.goal.map))
     every = tuple(_file_column(run, columns, number, declared) for number, declared in enumerate(run.goal.map))
-    every = tuple(replace(one, any_text=True, is_text=True) if one.name in processed else one for one in every)
+    return rows_of(
+        [replace(one, any_text=True, is_text=True) if one.name in processed else one for one in every], run.goal.format
+    )
+
+
+def rows_of(every: Sequence[FileColumn], form: ExportFormat) -> Rows:
+    """Return how columns become the rows of a file; `line` is null where a row is not `eligible`."""
     too_long = Problem(f"strlen(line) > {LONGEST_ROW}", f"makes a row longer than {LONGEST_ROW:,} bytes", None)
     nuls = (Problem(f"contains({column.cell}, chr(0))", "holds a NUL byte", column.name) for column in every)
-    cells, form = [column.cell for column in every], run.goal.format
+    cells = [column.cell for column in every]
     on_guard = [column.cell for column in every if column.is_text and form.formula_guard]
     bare = {column.name: f"{column.cell}_bare" if column.cell in on_guard else column.cell for column in every}
     line = line_of(cells, [column.cell for column in every if column.any_text], form)
     return Rows(
-        columns=every,
+        columns=tuple(every),
         cells=(
             {f"t{column.number}": column.texts for column in every if column.texts},
             {bare[column.name]: column.text for column in every},
@@ -64,41 +69,47 @@ def _file_column(run: FileRun, columns: Collection[str], number: int, declared: 
         inputs, texts = segments_of(run, columns, number, declared, titles=form.ids_as_names)
         return _of_list(FileColumn(number, name, inputs, text="", texts=texts), form)
     if declared.profile_id:
-        bare = _may_need_quotes("-0123456789abcdef", form)
+        bare = may_need_quotes("-0123456789abcdef", form)
         return FileColumn(number, name, text="profile_id::varchar", any_text=bare, is_text=False)
-    if declared.property is None:
+    prop, value = declared.prop(run.profiles), f"v{number}"
+    if prop is None:
         return FileColumn(number, name, text=quote_literal(declared.text or ""))
-    prop, value = run.profiles.by_name[declared.property], f"v{number}"
-    inputs, is_text = {value: column_of(prop, columns)}, prop.is_text
+    return property_column(number, name, prop, form, {value: column_value(run, columns, declared, prop)})
+
+
+def property_column(number: int, name: str, prop: Property, form: ExportFormat, inputs: Inputs) -> FileColumn:
+    """Return the column of a property whose value is called `v` and the column's number."""
+    value, is_text = f"v{number}", prop.is_text
     written = write_value(prop, "x" if prop.multiple else value, form)
-    fails_if = _any(value, written.fails_if) if prop.multiple and written.fails_if else written.fails_if
+    fails_if = any_of(value, written.fails_if) if prop.multiple and written.fails_if else written.fails_if
     problems = (Problem(fails_if, written.reason, name),) if fails_if else ()
     if prop.multiple:
         texts = value if is_text else f"list_transform({value}, lambda x: {written.sql})"
         column = FileColumn(number, name, inputs, problems, text="", is_text=is_text, texts=texts)
         return _of_list(column, form)
-    any_text = _may_need_quotes(written.characters, form)
+    any_text = may_need_quotes(written.characters, form)
     return FileColumn(
         number, name, inputs, problems, fails_if or "false", text=written.sql, any_text=any_text, is_text=is_text
     )
 
 
-def _may_need_quotes(characters: str | None, form: ExportFormat) -> bool:
+def may_need_quotes(characters: str | None, form: ExportFormat) -> bool:
+    """Return whether a cell of these characters may need quotes; None: of any."""
     return characters is None or bool(set(characters) & set(form.separator))
 
 
 def _of_list(column: FileColumn, form: ExportFormat) -> FileColumn:
     """Return a column of lists with the text of its cells: a list that would be read as another one is a problem."""
     mark, several, bare = form.multi_value, f"t{column.number}", is_trimmed_away("x")
-    trimmed = Problem(_any(several, bare), "a value is empty, or begins or ends with a space", column.name)
+    trimmed = Problem(any_of(several, bare), "a value is empty, or begins or ends with a space", column.name)
     if mark is None:
         reason = "several values, and no multi_value to stand between them"
         split = Problem(f"len({several}) > 1", reason, column.name)
         fails_if = f"{trimmed.fails_if} or {split.fails_if}"
     else:
         inside = holds_separator("x", mark)
-        split = Problem(_any(several, inside), f"a value contains {mark!r}, the multi_value separator", column.name)
-        fails_if = _any(several, f"{bare} or {inside}")
+        split = Problem(any_of(several, inside), f"a value contains {mark!r}, the multi_value separator", column.name)
+        fails_if = any_of(several, f"{bare} or {inside}")
     return replace(
         column,
         text=f"array_to_string({several}, {quote_literal(mark or '')})",
@@ -107,5 +118,6 @@ def _of_list(column: FileColumn, form: ExportFormat) -> FileColumn:
     )
 
 
-def _any(values: str, holds: str) -> str:
+def any_of(values: str, holds: str) -> str:
+    """Return the condition that a condition over `x` holds of one of several values."""
     return f"len(list_filter({values}, lambda x: {holds})) > 0"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cdp_sync.importing.staging.event_columns import StagedEvent, StagedItems
 from cdp_sync.model import EventProperty
-from cdp_sync.warehouse import Session, Step, quote_identifier, quote_literal
+from cdp_sync.warehouse import Session, quote_identifier, quote_literal
 from cdp_sync.warehouse.events import item_columns
 
 
@@ -28,7 +28,7 @@ class NestedList:
 
     @property
     def merged(self) -> str:
-        """The table with the lists of events in which an item occurs more than once, each then once."""
+        """The name of `merged_sql`."""
         return f"merged_{self.prop.name}"
 
     @property
@@ -74,38 +74,36 @@ class NestedList:
         brought = f"coalesce({self.merged}.items, {self.joined})" if self.can_merge else self.joined
         return f"case when patch.{self.name} is null then stored.{self.name} else {brought} end" if stored else brought
 
-    def merge_step(self, table: str) -> Step:
-        """Return the step that merges items of one identifier: of each property the last value counts."""
+    def merged_sql(self, table: str) -> str:
+        """Return the query that merges items of one identifier: of each property the last value counts.
+
+        Its only rows are events in whose lists an item occurs more than once.
+        """
         identifier = quote_identifier(str(self.prop.item_identifier and self.prop.item_identifier.name))
         fields = [quote_identifier(name) for name in item_columns(self.stored_type) or {}]
         folds = ", ".join(f"arg_max(_item.{name}, _place) as {name}" for name in fields if name != identifier)
         item = ", ".join(f"{quote_literal(name[1:-1])}: {name}" for name in fields)
-        ids = f"list_transform(items, lambda item: item.{identifier})"
+        ids = f"list_transform(_items, lambda item: item.{identifier})"
         join = f"left join {table} stored using (event_id)" if self.is_held else ""
-        sql = f"""create or replace temp table {self.merged} as
-with joined as (
-    select patch.event_id, {self.joined} as items
-    from event_patch patch
-    {join}
-    where patch.{self.name} is not null
-),
-repeated as (
-    select event_id, unnest(items) as _item, generate_subscripts(items, 1) as _place
-    from joined
-    where list_unique({ids}) < len(items)
-),
-once as (
-    select event_id, _item.{identifier} as {identifier}, min(_place) as _first{", " if folds else ""}{folds}
-    from repeated
-    group by event_id, _item.{identifier}
-)
-select event_id,
+        return f"""select event_id,
     list_transform(
         list_sort(list({{place: _first, held: {{{item}}}}})), lambda each: each.held
     )::{self.stored_type} as items
-from once
+from (
+    select event_id, _item.{identifier} as {identifier}, min(_place) as _first{", " if folds else ""}{folds}
+    from (
+        select event_id, unnest(_items) as _item, generate_subscripts(_items, 1) as _place
+        from (
+            select patch.event_id, {self.joined} as _items
+            from event_patch patch
+            {join}
+            where patch.{self.name} is not null
+        )
+        where list_unique({ids}) < len(_items)
+    )
+    group by event_id, _item.{identifier}
+)
 group by event_id"""
-        return Step(self.merged, sql)
 
 
 def nested_lists(

@@ -55,8 +55,9 @@ def _land(session: Session, landing: "Landing", written: dict[str, object]) -> N
             counted = fixed("event_outcome", f"{_SQL}/counted_expired")
             session.run((expired, counted, landing.rows_step(portion, portions, expired=True)))
         session.run(landing.patch_steps())
-        session.run(landing.change_steps(stored=has_events))
+        session.run([landing.change_step(stored=has_events)])
         session.run(landing.write_steps(written, stored=has_events))
+        session.execute(landing.drop(stored=has_events))
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,10 @@ where {lands}"""
 
     def patch_steps(self) -> Iterator[Step]:
         """Yield the steps that fold the rows of each event into one: `event_patch`, and `touched_event`."""
-        if any(each.by_row for each in self.lists.values()):  # mostly several rows: all are grouped at once
+        if self._by_row:  # all are grouped at once
             yield Step("event_patch", f"create temp table event_patch as\n{self._folded('')}")
             touched = "select event_id, _file as file from event_patch"
-            yield Step("touched_event", f"create or replace temp view touched_event as\n{touched}")
+            yield Step("touched_event", f"create temp view touched_event as\n{touched}")
             return
         yield fixed("touched_event", f"{_SQL}/touched_event")
         several = self._folded("\nwhere event_id in (select event_id from touched_event where rows > 1)")
@@ -147,11 +148,9 @@ union all by name
     def _named(self, table: str) -> str:
         return ", ".join(f"{table}{quote_identifier(name)}" for name in self.plain)
 
-    def change_steps(self, *, stored: bool) -> Iterator[Step]:
-        """Yield the steps that make `changed_event`: events that are new or differ, as they are after the run."""
+    def change_step(self, *, stored: bool) -> Step:
+        """Return the step that makes `changed_event`: events that are new or differ, as they are after the run."""
         merging = [each for each in self.lists.values() if each.can_merge]
-        for each in merging:
-            yield each.merge_step(self.table)
         news = {name: f"patch.{quote_identifier(name)}" for name in self.plain}
         if stored:
             news = {name: f"coalesce({value}, stored.{quote_identifier(name)})" for name, value in news.items()}
@@ -171,10 +170,12 @@ union all by name
             absent = (name for name in ("profile_id", "happened_at") if name not in news)
             shown += [*(f"null::{self.columns[name]} as {name}" for name in absent), "true as _is_new"]
             shown.append("patch._contested")
+        merged = ",\n".join(f"{each.merged} as materialized (\n{each.merged_sql(self.table)}\n)" for each in merging)
         sql = f"""create temp {self._kind_of_changes(stored)} changed_event as
+{f"with {merged}" if merged else ""}
 select patch.event_id, patch._file, {", ".join(shown)}
 from event_patch patch{join}{differs}"""
-        yield Step("changed_event", sql)
+        return Step("changed_event", sql)
 
     def write_steps(self, written: Mapping[str, object], *, stored: bool) -> Iterator[Step]:
         """Yield the steps that count the events and write those that are new or differ."""
@@ -189,8 +190,18 @@ from event_patch patch{join}{differs}"""
 select {", ".join([*names, *(f"{value} as {name}" for name, value in own.items())])}
 from changed_event"""
         yield Step(self.table, sql, written)
-        yield Step("changed_event", f"drop {self._kind_of_changes(stored)} changed_event")
-        yield Step("event_patch", f"drop {self._kind_of_patch} event_patch")
+
+    def drop(self, *, stored: bool) -> str:
+        """Return the statements that drop what another portion, or type, makes anew: perhaps of another kind."""
+        return (
+            f"drop {self._kind_of_changes(stored)} changed_event; drop {self._kind_of_patch} event_patch; "
+            f"drop {'view' if self._by_row else 'table'} touched_event"
+        )
+
+    @property
+    def _by_row(self) -> bool:
+        """Whether rows are items, so that most events have several of them."""
+        return any(each.by_row for each in self.lists.values())
 
     @property
     def _kind_of_patch(self) -> str:
@@ -198,5 +209,5 @@ from changed_event"""
         return "table" if self.lists else "view"
 
     def _kind_of_changes(self, stored: bool) -> str:
-        """A view, where all events are new."""
-        return "table" if stored else "view"
+        """A view, where all events are new and nothing is merged."""
+        return "table" if stored or self.lists else "view"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from cdp_sync.importing.converting.cell import Conversion, is_visible, strip
+from cdp_sync.importing.converting.cell import Conversion, is_visible
 from cdp_sync.importing.converting.conversion import convert_one, fit, has_value
 from cdp_sync.importing.staging.event_columns import StagedEvent, StagedItems
 from cdp_sync.model import Format, Property
@@ -29,10 +29,9 @@ class Complaint:
     """The expression for the reason."""
 
 
-def event_values(event: StagedEvent, cell_of: CellOf, converted: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+def event_values(event: StagedEvent, converted: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     """Yield the columns of an event, given what yields the converted cell of a column, or null."""
-    cell = cell_of(event.id) if event.id else None
-    yield event.id_column, f"nullif({strip(cell)}, '')" if cell else "null"
+    yield event.id_column, converted(event.id_column) if event.id else "null"
     yield event.time_column, converted(event.time_column) if event.time else "null"
     for value in event.values:
         yield value.column, converted(value.column)
@@ -57,8 +56,9 @@ def event_complaints(event: StagedEvent, cell_of: CellOf, elsewhere: Collection[
     shows = [name for name in fields if name not in elsewhere] or list(fields)
     seen = [is_visible(cell) for name in shows if (cell := fields[name])]
     is_there = f"({' or '.join(seen)})" if seen else "false"
-    for what, field in (("id", event.id), ("time", event.time.fields[0] if event.time else None)):
-        if field:
+    for what, named in (("id", event.id), ("time", event.time)):
+        if named:
+            field = named.fields[0]
             missing = f"coalesce(not {is_visible(cell)}, true)" if (cell := fields[field]) else "true"
             reason = quote_literal(f"no {what}: the {event.declared.name} of this row is not imported")
             yield Complaint(f"{is_there} and {missing}", field, "null", reason)
@@ -74,9 +74,9 @@ def event_complaints(event: StagedEvent, cell_of: CellOf, elsewhere: Collection[
 
 def fields_of(event: StagedEvent) -> list[str]:
     """Return the fields that the event is made of, each once."""
-    named = [event.id, *(event.time.fields if event.time else ()), *(value.fields[0] for value in event.values)]
+    named = [value.fields[0] for value in (event.id, event.time, *event.values) if value]
     named += [field for items in event.items for field in ((items.field,) if items.field else items.named.values())]
-    return list(dict.fromkeys(field for field in named if field))
+    return list(dict.fromkeys(named))
 
 
 @dataclass(frozen=True)

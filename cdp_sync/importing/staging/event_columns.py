@@ -1,7 +1,7 @@
 """The columns of the staging table that hold the events of a row.
 
 ======================  ====================================================================================
-``event<n>_id``         the value of the field that names the event, trimmed; null where there is none
+``event<n>_id``         the value of the field that names the event, trimmed; null where none does, or it is ruined
 ``event<n>_time``       when it happened
 ``event<n>_value_<p>``  what the row says for a property of the event
 ``event<n>_items_<l>``  the row's item of a nested list, or all items, where one field holds them
@@ -17,6 +17,7 @@ from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.model import EventImport, EventProperty, EventType, ItemProperty, Property
 from cdp_sync.warehouse import quote_identifier, quote_literal
 
+ID = Property(name="id", identifier=True)
 TIME = Property(name="time", type="datetime")
 
 
@@ -64,8 +65,8 @@ class StagedEvent:
 
     number: int
     declared: EventType
-    id: str | None
-    """The field that names it."""
+    id: StagedValue | None
+    """What names it."""
     time: StagedValue | None
     values: tuple[StagedValue, ...]
     items: tuple[StagedItems, ...]
@@ -88,7 +89,7 @@ class StagedEvent:
     @property
     def converted(self) -> Iterator[StagedValue]:
         """Yield all values that are made of one cell each."""
-        yield from (self.time,) if self.time else ()
+        yield from (each for each in (self.id, self.time) if each)
         yield from self.values
         for items in self.items:
             yield from items.values
@@ -111,6 +112,7 @@ class StagedEvent:
 def staged_event(number: int, event: EventImport, declared: EventType) -> StagedEvent:
     """Return the columns of one entry of `events`."""
     prefix = f"event{number}_"
+    event_id = StagedValue(ID, "set", (event.id,), prefix, f"{prefix}id") if event.id else None
     time = StagedValue(TIME, "set", (event.time,), prefix, f"{prefix}time") if event.time else None
     values = tuple(
         StagedValue(declared.by_name[mapping.property], "set", (mapping.field,), prefix) for mapping in event.map
@@ -123,4 +125,4 @@ def staged_event(number: int, event: EventImport, declared: EventType) -> Staged
         of_items = f"event{number}_{place}_"
         cells = tuple(StagedValue(prop.item[each], "set", (field,), of_items) for each, field in of_row)
         items.append(StagedItems(prop, f"{prefix}items_{name}", mapped.field, named, cells))
-    return StagedEvent(number, declared, event.id, time, values, tuple(items))
+    return StagedEvent(number, declared, event_id, time, values, tuple(items))

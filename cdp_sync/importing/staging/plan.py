@@ -407,7 +407,7 @@ def _outer(columns: Columns, cells: Cells, converted: Sequence[Converted], form:
             cell = cells.fitted(value.fields[0], value.prop, form)
             yield value.clear, f"coalesce(not ({has_value(value.prop, cell.name, form)}), true)" if cell else "false"
     for event in columns.events:
-        yield from event_values(event, cells.of, _converted_of(names))
+        yield from event_values(event, _converted_of(names))
 
 
 def _converted_of(names: Collection[str]) -> Callable[[str], str]:

@@ -99,11 +99,12 @@ STAGING_FILE = (
           "a row to apply, where those are the smaller part of the staged rows or were converted late",
           "delta.replace.select_fresh_rows", varies=_MAPPING, others=("staging", "upserting")),
     Table("staging.fresh", "a row to apply, converted", "delta.replace.select_fresh_rows", varies=_MAPPING,
-          others=("linking", "report", "sources", "upserting")),
+          others=("events", "linking", "report", "sources", "upserting")),
     Table("staging.granted", "a link value that a profile takes", "linking.linking.grant_values",
           "rank hugeint, property varchar, value varchar, multiple boolean, profile_id uuid", others=("upserting",)),
     Table("staging.assigned", "a fresh row with its profile and its outcome", "linking.linking.assign_rows",
-          "row bigint, profile_id uuid, outcome varchar, ambiguous boolean, alone boolean", others=("upserting",)),
+          "row bigint, profile_id uuid, outcome varchar, ambiguous boolean, alone boolean",
+          others=("events", "upserting")),
 )
 
 ENRICHING = (

@@ -15,6 +15,7 @@ from cdp_sync.importing.upserting.contributions import (
     contribution_step,
     less_reversals,
     profile_reversal_steps,
+    reversal_steps,
     row_value_step,
     without_reversals,
 )
@@ -309,8 +310,9 @@ def no_profile_steps(columns: Columns) -> tuple[Step, ...]:
     """Return the steps of a goal whose rows are about events alone: no profile is touched."""
     empty = "profile_id uuid, is_new boolean, first_row bigint, rows bigint, file integer"
     changed = "profile_id uuid, _first_row bigint, _changed varchar[]"
+    keys = [contribution_step(columns), *reversal_steps(columns, summed=False, vanished=False)] if columns.keyed else []
     return (
-        *([contribution_step(columns)] if columns.keyed else []),
+        *keys,
         Step("touched_profile", f"create or replace temp table touched_profile ({empty})"),
         row_value_step(columns, summed=False),
         Step("changed_profile", f"create or replace temp table changed_profile ({changed})"),

@@ -5,4 +5,4 @@ from contribution
 join staging.previous_by_key before using (row_key)
 join staging.assigned assigned on assigned.row = contribution.row
 join staging.staged staged on staged.rowid = contribution.row
-where contribution.counts and assigned.profile_id is not null
+where contribution.counts and (assigned.profile_id is not null or assigned.outcome = 'applied')

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from cdp_sync.errors import CdpSyncError
-from cdp_sync.model import ExportReport
+from cdp_sync.model import EventExportReport, ExportReport
 from cdp_sync.orchestration.goals.metadata import counters_in, reasons_table
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.warehouse import Session, Warehouse
@@ -56,6 +56,19 @@ EXPORT_CHECKS = {
     ),
 }
 
+EVENT_EXPORT_CHECKS = {
+    "consent_skipped": Check(
+        "events_without_consent",
+        "Every event's profile may be exported.",
+        "Events of these profiles are left out: they have not consented to an objective of the connection.",
+    ),
+    "not_deliverable": Check(
+        "events_not_deliverable",
+        "Every event's values can be delivered.",
+        "cdp-sync quarantine {} names each event with its reason. Correct its values or the declaration.",
+    ),
+}
+
 USER_EXPORT_CHECKS = EXPORT_CHECKS | {
     "profiles_without_identifier": Check(
         "profiles_without_identifier",
@@ -92,10 +105,11 @@ def import_findings(session: Session, connection: str, goal: str) -> Findings:
     return found
 
 
-def export_findings(report: ExportReport) -> Findings:
-    """Return which profiles an export leaves out."""
+def export_findings(report: ExportReport | EventExportReport) -> Findings:
+    """Return which profiles or events an export leaves out."""
     found = {name: Finding(times) for name, times in vars(report.counters).items()}
-    return found | {"profiles_not_deliverable": Finding(report.counters.profiles_not_deliverable, report.reasons)}
+    undelivered = next(name for name in found if name.endswith("_not_deliverable"))
+    return found | {undelivered: Finding(found[undelivered].times, report.reasons)}
 
 
 def note_checks(

@@ -26,53 +26,57 @@ from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
 
 T = TypeVar("T")
-G = TypeVar("G", bound=model.ExportGoal)
-R = TypeVar("R", bound=exporting.ExportRun)
+G = TypeVar("G", bound=model.ExportGoal | model.EventExportGoal)
+P = TypeVar("P", bound=model.ExportGoal)
+R = TypeVar("R", bound=exporting.DeliveryRun)
+E = TypeVar("E", bound=exporting.ExportRun)
 
 
 @dataclass(frozen=True)
-class ExportSteps(GoalSteps[G], Generic[G, R]):
-    """An export goal and the steps that run it."""
+class DeliverySteps(GoalSteps[G], Generic[G, R]):
+    """An export goal and the steps that run it, whatever it delivers."""
 
     run_type: ClassVar[Any]
-    """Of its runs: a subclass of `ExportRun`."""
+    """Of its runs: a subclass of `DeliveryRun`."""
     checks: ClassVar[Checks] = EXPORT_CHECKS
+    noun: ClassVar[str] = "profile"
+    """What it delivers."""
 
-    def select(self, context: dg.OpExecutionContext) -> Handle:
-        """Choose the segment's profiles that are to be delivered, and stage their rows."""
+    def _selected(self, context: dg.OpExecutionContext) -> Handle:
+        """Stage what is to be delivered; hand on what the run is made of and its counters."""
         data_folder().sweep()
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
         self.adopt(context)
-
-        def select() -> model.ExportCounters:
-            counters = exporting.select_segment(run)
-            exporting.verify_recordable(run, counters)
-            return counters
-
-        counters = self._attempt(context, run, "selecting", select, keep=False)
-        of = counted(counters.profiles_in_segment, "profile")
-        context.log.info(f"To deliver: {counters.profiles_written:,} of {of}.")
+        counters = self._attempt(context, run, "selecting", lambda: self._select(run), keep=False)
+        every, *_, written = asdict(counters).items()
+        context.log.info(f"To deliver: {written[1]:,} of {counted(every[1], self.noun)}.")
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}
 
-    def _ops(self, write: GoalOp, deliver: GoalOp) -> tuple[GoalOp, ...]:
-        select = GoalOp("select_segment", self.select, {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}})
+    @abstractmethod
+    def _select(self, run: R) -> model.ExportCounters | model.EventCounters:
+        """Stage what is to be delivered, if that can be recorded."""
+
+    def _ops(self, select: str, write: GoalOp, deliver: GoalOp) -> tuple[GoalOp, ...]:
+        first = GoalOp(select, self.select, {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}})
         # A run that delivers nothing yields nothing, and leaves the asset as it is.
         record = GoalOp("record_delivery", self.record, {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)})
-        return (select, write, deliver, record)
+        return (first, write, deliver, record)
+
+    @abstractmethod
+    def select(self, context: dg.OpExecutionContext) -> Handle:
+        """Stage what is to be delivered."""
 
     def record(self, context: dg.OpExecutionContext, delivered: Handle) -> Iterator[dg.MaterializeResult[Any]]:
         """Record in the warehouse what was delivered, with ledger, history and quarantine."""
         run = self._run(context, delivered)
-        counters = model.ExportCounters(**delivered["counters"])
-        report = self._attempt(context, run, "recording", lambda: self._record(staged(run), counters, delivered))
+        report: Any = self._attempt(context, run, "recording", lambda: self._record(staged(run), delivered))
         remove(run.folder, run.staging)
         report = replace(report, seconds=time.time() - delivered["started"])
         watcher().done(self.unique, report)
         context.log.info(report.message)
-        counters = report.counters
-        anew = bool(report.path or counters.profiles_written or counters.events_written or report.profiles_taken_off)
+        anew = report.delivers
         note_checks(context, self.key, self.checks, export_findings(report), anew=anew)
         if anew:
             yield dg.MaterializeResult(metadata=export_metadata_of(report))
@@ -81,8 +85,12 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         forget_handles(context)
 
     @abstractmethod
-    def _record(self, run: R, counters: model.ExportCounters, delivered: Handle) -> model.ExportReport:
+    def _record(self, run: R, delivered: Handle) -> model.Report:
         """Record the delivery in the warehouse."""
+
+    @abstractmethod
+    def _failed(self, error: str) -> model.Report:
+        """Return the report of a run that failed as a whole."""
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> R:
         """Return the run; one that is tried again from a step keeps its rows and file."""
@@ -109,12 +117,29 @@ class ExportSteps(GoalSteps[G], Generic[G, R]):
         def give_up(error: CdpSyncError) -> None:
             if not keep:
                 remove(run.folder, run.staging)
-            report = model.ExportReport(self.goal.name, self.goal.segment, error=str(error))
+            report = self._failed(str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report, run.now)
             watcher().done(self.unique, report)
 
         return attempt(context.log, work, give_up)
+
+
+@dataclass(frozen=True)
+class ExportSteps(DeliverySteps[P, E], Generic[P, E]):
+    """An export goal of profiles and the steps that run it."""
+
+    def select(self, context: dg.OpExecutionContext) -> Handle:
+        """Choose the segment's profiles that are to be delivered, and stage their rows."""
+        return self._selected(context)
+
+    def _select(self, run: E) -> model.ExportCounters:
+        counters = exporting.select_segment(run)
+        exporting.verify_recordable(run, counters)
+        return counters
+
+    def _failed(self, error: str) -> model.Report:
+        return model.ExportReport(self.goal.name, self.goal.segment, error=error)
 
 
 @dataclass(frozen=True)
@@ -126,7 +151,7 @@ class FileExportSteps(ExportSteps[model.FileExportGoal, exporting.FileRun]):
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
-        return self._ops(GoalOp("write_file", self.write), GoalOp("deliver_file", self.deliver))
+        return self._ops("select_segment", GoalOp("write_file", self.write), GoalOp("deliver_file", self.deliver))
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
         """Choose the segment's profiles that are to be delivered, and stage their rows."""
@@ -166,7 +191,8 @@ class FileExportSteps(ExportSteps[model.FileExportGoal, exporting.FileRun]):
 
         return {**written, "delivered": asdict(self._attempt(context, run, "sending", deliver))}
 
-    def _record(self, run: exporting.FileRun, counters: model.ExportCounters, delivered: Handle) -> model.ExportReport:
+    def _record(self, run: exporting.FileRun, delivered: Handle) -> model.ExportReport:
+        counters = model.ExportCounters(**delivered["counters"])
         file = exporting.DeliveredFile(**delivered["delivered"]) if delivered["delivered"] else None
         # The local file is needed no more, and some disks take long to remove one.
         with ThreadPoolExecutor(1) as executor:
@@ -185,14 +211,14 @@ class UserSteps(ExportSteps[model.AudienceGoal, exporting.UserRun]):
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
         write = GoalOp("write_users", self.write, {"pool": WAREHOUSE_POOL})
-        return self._ops(write, GoalOp("deliver_users", self.deliver))
+        return self._ops("select_segment", write, GoalOp("deliver_users", self.deliver))
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
         """Write to local files the users to create or change, and those to take off lists; stage the due events."""
         run = self._run(context, selected)
 
         def write() -> tuple[int, int, int]:
-            return *exporting.write_users(staged(run)), exporting.select_events(run)
+            return *exporting.write_users(staged(run)), exporting.select_events_of_users(run)
 
         users, leavers, events = self._attempt(context, run, "writing", write, keep=False)
         return {**selected, "users": users, "leavers": leavers, "events": events}
@@ -210,5 +236,6 @@ class UserSteps(ExportSteps[model.AudienceGoal, exporting.UserRun]):
             self._attempt(context, run, "sending", deliver)
         return written
 
-    def _record(self, run: exporting.UserRun, counters: model.ExportCounters, delivered: Handle) -> model.ExportReport:
+    def _record(self, run: exporting.UserRun, delivered: Handle) -> model.ExportReport:
+        counters = model.ExportCounters(**delivered["counters"])
         return exporting.record_users(run, counters, delivered["leavers"], delivered["events"])

@@ -1,12 +1,23 @@
 """A goal as a graph-backed asset: its ops in a row, each of which hands a handle to the next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
 import dagster as dg
 
-from cdp_sync.model import Connection, ExportGoal, Profiles, RowRules, export_fingerprint, fingerprint, kind_of
+from cdp_sync.model import (
+    Connection,
+    EventExportGoal,
+    ExportGoal,
+    Profiles,
+    RowRules,
+    event_export_fingerprint,
+    export_fingerprint,
+    fingerprint,
+    kind_of,
+)
+from cdp_sync.orchestration.goals.event_export_steps import EventExportSteps
 from cdp_sync.orchestration.goals.export_steps import FileExportSteps, UserSteps
 from cdp_sync.orchestration.goals.files import files_key, partitions_of
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps
@@ -16,7 +27,16 @@ from cdp_sync.orchestration.goals.segments import segment_key
 Shown = Callable[..., Any]
 """An op under the name that the UI shows."""
 
+EVENTS = "events"
+"""First part of the asset keys of types of events."""
+
 _AFTER_SEGMENTS = 20_000
+
+_WINDOWS = {
+    "since_last": "new and changed ones",
+    "day": "each whole day in UTC, again when late events came",
+    "all": "all of them, when anything differs",
+}
 
 _FILES_DESCRIPTION = """The files in `{}` of {}: imported, failed, or not imported yet (missing).
 
@@ -87,9 +107,40 @@ def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *
             f"- columns: {', '.join(column.field for column in goal.map) or 'none'}\n"
             f"- {goal.destination}"
         ),
-        after=segment_key(goal.segment),
+        after=[segment_key(goal.segment)],
         code_version=export_fingerprint(goal, profiles),
     )
+
+
+def build_event_export(
+    goal: EventExportGoal, connection: Connection, profiles: Profiles, *, place: int
+) -> dg.AssetsDefinition:
+    """Return the asset `[connection, goal]`: select_events → write_files → deliver_files → record_delivery.
+
+    It comes after the types of its events and its segment. `place` is the goal's place in the running order of exports.
+    """
+    steps = EventExportSteps(connection, goal, profiles)
+    bound = f"- consent to {' or '.join(connection.objectives)}\n" if connection.objectives else ""
+    segment = f"- segment: {profiles.segment(goal.segment).label}\n" if goal.segment else ""
+    types = ", ".join(event.label for event in goal.types(profiles))
+    return _build_goal(
+        steps,
+        _build_ops(steps, priority=-_AFTER_SEGMENTS - place),
+        kinds={kind_of(connection).platform, "duckdb"},
+        description=(
+            f"{goal.title or f'Exports events to {connection.label}'}.\n\n"
+            f"- events: {types}; {_WINDOWS[goal.window]}\n{segment}{bound}"
+            f"- columns: {', '.join(column.field for column in goal.map)}\n"
+            f"- {goal.destination}"
+        ),
+        after=[*map(event_key, goal.events), *([segment_key(goal.segment)] if goal.segment else [])],
+        code_version=event_export_fingerprint(goal, profiles),
+    )
+
+
+def event_key(name: str) -> dg.AssetKey:
+    """Return the asset key of a type of events."""
+    return dg.AssetKey([EVENTS, name])
 
 
 def _build_ops(steps: GoalSteps[Any], *, priority: int) -> tuple[Shown, ...]:
@@ -123,27 +174,28 @@ def _build_goal(
     ops: tuple[Shown, ...],
     *,
     key: dg.AssetKey | None = None,
-    after: dg.AssetKey | None = None,
+    after: Sequence[dg.AssetKey] = (),
     **more: Any,  # noqa: ANN401 - Dagster's arguments
 ) -> dg.AssetsDefinition:
     """Return the asset that a goal's ops make: `[connection, goal]`, unless a key is given.
 
-    Its first op waits for the asset `after`, if there is one.
+    Its first op waits for the assets `after`, if there are any.
     """
     first, *others = ops
     shown = dg.graph_asset(
         key=key or steps.key,
         group_name=steps.connection.name,
         owners=list(steps.connection.owners),
-        ins={"after": dg.AssetIn(key=after, dagster_type=dg.Nothing)} if after else None,
+        ins={f"after_{number}": dg.AssetIn(key=key, dagster_type=dg.Nothing) for number, key in enumerate(after)}
+        or None,
         **more,
     )
 
     def goal() -> Any:  # noqa: ANN401 - Dagster's own type of an output to come
         return reduce(lambda output, op: op(output), others, first())
 
-    def goal_after(after: Any) -> Any:  # noqa: ANN401
-        return reduce(lambda output, op: op(output), others, first(after))
+    def goal_after(**after: Any) -> Any:  # noqa: ANN401
+        return reduce(lambda output, op: op(output), others, first(list(after.values())))
 
     asset: dg.AssetsDefinition = shown(goal_after if after else goal)
     return asset

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import dagster as dg
 
 from cdp_sync.errors import CdpSyncError, Terminal
-from cdp_sync.exporting import ExportRun, clear_uploads
+from cdp_sync.exporting import DeliveryRun, clear_uploads
 from cdp_sync.importing import ImportRun
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.goal import Goal
@@ -22,7 +22,7 @@ Handle = dict[str, Any]
 """What one step hands to the next: paths, states and counts, never rows."""
 
 G = TypeVar("G", bound=Goal)
-R = TypeVar("R", bound=ImportRun | ExportRun)
+R = TypeVar("R", bound=ImportRun | DeliveryRun)
 
 
 @dataclass(frozen=True)

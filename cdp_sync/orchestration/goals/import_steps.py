@@ -64,7 +64,7 @@ class ImportSteps(GoalSteps[Rules]):
         return (link, upsert)
 
     def link(self, context: dg.OpExecutionContext, staging: Handle) -> Handle:
-        """Give every row a profile: one that exists, a new one, or none."""
+        """Give every row a profile, or a group: one that exists, a new one, or none."""
         if staging["staging"]:
             run = self._run(context, staging)
             from cdp_sync.importing.pipeline import link_identifiers
@@ -73,13 +73,13 @@ class ImportSteps(GoalSteps[Rules]):
         return staging
 
     def upsert(self, context: dg.OpExecutionContext, linked: Handle) -> Iterator[dg.MaterializeResult[Any]]:
-        """Create and update profiles, with ledger, history and quarantine, in one transaction."""
+        """Create and update profiles, or groups, with ledger, history and quarantine, in one transaction."""
         run = self._run(context, linked)
-        report = model.ImportReport(self.goal.name)
+        report = model.ImportReport(self.goal.name, noun=run.records.noun)
         if linked["staging"]:
             from cdp_sync.importing.pipeline import upsert_profiles
 
-            report = self._attempt(context, run, "writing profiles", lambda: upsert_profiles(staged(run)))
+            report = self._attempt(context, run, f"writing {report.noun}s", lambda: upsert_profiles(staged(run)))
             remove(run.staging)
         waiting = ((path, model.FileState(state), why) for path, state, why in linked["waiting"])
         report = report.with_files(model.FileReport(path, state, message=why) for path, state, why in waiting)

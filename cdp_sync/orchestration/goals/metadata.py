@@ -6,13 +6,23 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, Counters, ExportReport, FileReport, ImportReport
+from cdp_sync.model import (
+    COUNTERS,
+    EVENT_COUNTERS,
+    EXPORT_COUNTERS,
+    Counters,
+    EventExportReport,
+    ExportReport,
+    FileReport,
+    ImportReport,
+)
 
 _FILE_COLUMNS = ("file", "state", "rows", "remarks")
 """Few and narrow: the UI cuts off a table that is wider than its page, and what stands below it at the same width."""
 
 
 _COUNTERS = "counters"
+_FILES_SHOWN = 50
 
 Metadata = dict[str, Any]
 """By name: plain values, and tables and Markdown as Dagster's."""
@@ -41,20 +51,31 @@ def failure_metadata_of(report: ImportReport) -> Metadata:
     return {name: table for name, table in tables.items() if table.records}
 
 
-def idle_metadata_of(report: ImportReport | ExportReport) -> Metadata:
+def idle_metadata_of(report: ImportReport | ExportReport | EventExportReport) -> Metadata:
     """Return the metadata of an observation: of a run that found nothing to do. Nothing in it is plotted."""
     files = failure_metadata_of(report) if isinstance(report, ImportReport) else {}
     counters = {**asdict(report.counters), "seconds": round(report.seconds, 3)}
     return {"summary": report.message, **files, _COUNTERS: counters}
 
 
-def export_metadata_of(report: ExportReport) -> Metadata:
+def export_metadata_of(report: ExportReport | EventExportReport) -> Metadata:
     """Return the metadata of an export's materialization."""
+    reasons = {"not deliverable": reasons_table(report.reasons)} if report.reasons else {}
+    if isinstance(report, EventExportReport):
+        return {
+            "summary": report.message,
+            "files": _delivered(report.files),
+            "bytes": sum(size for _, size, _ in report.files),
+            **reasons,
+            **asdict(report.counters),
+            "dagster/row_count": report.counters.events_written,
+            "seconds": round(report.seconds, 3),
+        }
     totals = {"profiles_taken_off": report.profiles_taken_off, "profiles_ever_exported": report.profiles_ever_exported}
     return {
         "summary": report.message,
         **({"file": report.path, "bytes": report.size} if report.path is not None else {}),
-        **({"not deliverable": reasons_table(report.reasons)} if report.reasons else {}),
+        **reasons,
         "eligible": report.counters.eligible,
         **asdict(report.counters),
         "dagster/row_count": report.counters.profiles_written,
@@ -71,7 +92,7 @@ def values_in(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def counters_in(metadata: Mapping[str, Any]) -> dict[str, int]:
     """Return the counters in it."""
-    known = {*COUNTERS, *EXPORT_COUNTERS}
+    known = {*COUNTERS, *EXPORT_COUNTERS, *EVENT_COUNTERS}
     return {name: int(value) for name, value in values_in(metadata).items() if name in known}
 
 
@@ -85,6 +106,14 @@ def _files(files: tuple[FileReport, ...]) -> dg.TableMetadataValue:
     schema = dg.TableSchema([dg.TableColumn(name) for name in names])
     shown = [dg.TableRecord({name: record[name] for name in names}) for record in records]
     return dg.MetadataValue.table(shown, schema=schema)
+
+
+def _delivered(files: Sequence[tuple[str, int, int]]) -> dg.TableMetadataValue:
+    """Return files with their bytes and rows as a table: the latest ones of many."""
+    schema = dg.TableSchema([dg.TableColumn("file"), *(dg.TableColumn(name, type="int") for name in ("bytes", "rows"))])
+    shown = files[-_FILES_SHOWN:]
+    records = [dg.TableRecord({"file": path, "bytes": size, "rows": rows}) for path, size, rows in shown]
+    return dg.MetadataValue.table(records, schema=schema)
 
 
 def _rows(counters: Counters) -> str:

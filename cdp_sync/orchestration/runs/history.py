@@ -11,7 +11,7 @@ import dagster as dg
 
 from cdp_sync.calling import call
 from cdp_sync.errors import UnknownName, WarehouseLocked
-from cdp_sync.model import COUNTERS, EXPORT_COUNTERS, GoalState
+from cdp_sync.model import COUNTERS, EVENT_COUNTERS, EXPORT_COUNTERS, GoalState
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.runs.run_events import Events, materializations, trouble_of, under_way
 from cdp_sync.orchestration.runs.run_tags import connections_of, reason_of
@@ -230,7 +230,9 @@ def _with_goals(instance: dg.DagsterInstance, run: PastRun, recorded: list[PastG
 
 def _from_row(row: Mapping[str, Any], run: PastRun, changed: Changed) -> PastGoal:
     seconds = row["seconds"] or (row["ended_at"] - row["started_at"]).total_seconds()
-    names = EXPORT_COUNTERS if row["direction"] == "export" else COUNTERS
+    names = COUNTERS
+    if row["direction"] == "export":
+        names = EXPORT_COUNTERS if row["events_in_window"] is None else EVENT_COUNTERS
     return PastGoal(
         goal=row["goal"],
         direction=row["direction"],
@@ -248,7 +250,8 @@ def _from_row(row: Mapping[str, Any], run: PastRun, changed: Changed) -> PastGoa
 def _from_events(run: PastRun, events: Events) -> Iterator[PastGoal]:
     """Yield the goals by what they materialized or observed: the warehouse has no row of those with nothing to do."""
     for goal, (ended_at, metadata) in events.get(run.run_id, {}).items():
-        names = COUNTERS if "rows_read" in metadata else EXPORT_COUNTERS
+        every = (COUNTERS, EVENT_COUNTERS, EXPORT_COUNTERS)
+        names = next((names for names in every if names[0] in metadata), EXPORT_COUNTERS)
         yield PastGoal(
             goal=goal,
             direction="import" if names == COUNTERS else "export",

@@ -1,6 +1,6 @@
 """Runs a connection in this process, through Dagster, so that the UI's history shows the run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,12 +8,13 @@ import dagster as dg
 
 from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, UnknownName
-from cdp_sync.model import ExportReport, GoalState, ImportReport, Report
+from cdp_sync.model import EventExportReport, ExportReport, GoalState, ImportReport, Report
 from cdp_sync.model.connection import RESERVED
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.dagster_internals import execute_here, job_origin
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import is_files_key
+from cdp_sync.orchestration.goals.goal_asset import EVENTS
 from cdp_sync.orchestration.goals.segments import SEGMENTS
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.resources import PlatformResource
@@ -104,19 +105,25 @@ def _with_failures(
     found = dict(reports)
     for goal, (_, why) in trouble.goals.items():
         report = found.get(goal)
-        if report is None:  # it did nothing; the report of an export names its segment
-            segments = _segments_of(definitions, dg.AssetKey([connection, goal]))
-            report = ExportReport(goal, segments[0].path[1]) if segments else ImportReport(goal)
+        if report is None:  # it did nothing
+            report = _report_of(goal, _selected_by(definitions, dg.AssetKey([connection, goal])))
         if report.state != "failed":
             found[goal] = replace(report, error=why)
     return tuple(found.values())
 
 
-def _segments_of(definitions: dg.Definitions, goal: dg.AssetKey) -> list[dg.AssetKey]:
-    """Return the segment of an export goal; nothing of an import goal, or of what is no goal."""
+def _report_of(goal: str, selected_by: Sequence[dg.AssetKey]) -> Report:
+    """Return the empty report of a goal, given what an export goal selects by."""
+    if any(key.path[0] == EVENTS for key in selected_by):
+        return EventExportReport(goal)
+    return ExportReport(goal, selected_by[0].path[1]) if selected_by else ImportReport(goal)
+
+
+def _selected_by(definitions: dg.Definitions, goal: dg.AssetKey) -> list[dg.AssetKey]:
+    """Return the segment and the types of events of an export goal; nothing of an import goal, or of no goal."""
     graph = definitions.resolve_asset_graph()
     parents = graph.get(goal).parent_keys if graph.has(goal) else ()
-    return [parent for parent in parents if parent.path[0] == SEGMENTS]
+    return [parent for parent in parents if parent.path[0] in (SEGMENTS, EVENTS)]
 
 
 def _job(definitions: dg.Definitions, order: Order) -> tuple[dg.JobDefinition, list[dg.AssetKey]]:
@@ -133,8 +140,8 @@ def _job(definitions: dg.Definitions, order: Order) -> tuple[dg.JobDefinition, l
         raise UnknownName(f"There is no connection {connection!r}.", needed=one_of(connection, names))
     if goal is not None and goal not in (goals := [path[1] for path in paths if path[0] == connection]):
         raise UnknownName(f"Connection {connection} has no goal {goal!r}.", needed=one_of(goal, goals))
-    segments = _segments_of(definitions, dg.AssetKey([connection, goal])) if goal else []
-    if order.exports and not segments:
+    selected_by = _selected_by(definitions, dg.AssetKey([connection, goal])) if goal else []
+    if order.exports and not selected_by:
         raise UnknownName(
             f"Goal {goal!r} of {connection} imports.", needed="Needed is the name of an export goal.",
             remedy=f"`{call(f'run {connection} --goal {goal}')}` runs it.",
@@ -144,7 +151,8 @@ def _job(definitions: dg.Definitions, order: Order) -> tuple[dg.JobDefinition, l
     job = definitions.resolve_job_def(name)
     if order.chooses:
         return job, _importing_files(definitions, job, order)
-    return job, [dg.AssetKey([connection, goal]), *segments] if goal else []  # the segment is counted anew
+    counted_anew = [key for key in selected_by if list(key.path) in every]
+    return job, [dg.AssetKey([connection, goal]), *counted_anew] if goal else []
 
 
 def _importing_files(definitions: dg.Definitions, job: dg.JobDefinition, order: Order) -> list[dg.AssetKey]:

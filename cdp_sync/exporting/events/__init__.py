@@ -1,0 +1,1 @@
+"""Events to delimited files on a server: find what is new, stage, write, deliver, record."""

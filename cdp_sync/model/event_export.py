@@ -1,0 +1,191 @@
+"""Export goals of events: which types and which of their events, as which rows, in which files."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from cdp_sync.model.declared import Declared
+from cdp_sync.model.event import EventProperty, EventType, ItemProperty
+from cdp_sync.model.export import ExportFile
+from cdp_sync.model.format import ExportFormat
+from cdp_sync.model.goal import Goal
+from cdp_sync.model.profile import Profiles
+from cdp_sync.model.property import Property
+from cdp_sync.model.suggestion import allowed
+
+GOAL_AND_TIMESTAMP = "goal_and_timestamp"
+
+EVENT_COLUMN_KINDS = (
+    "property", "event", "item", "event_type", "happened_at", "event_id", "unique_key", "profile_id", "text",
+)  # fmt: skip
+"""What a column can hold; exactly one of them."""
+
+
+class EventFile(ExportFile):
+    """How files of events are called and packed. Types and days follow the name, where files are split by them."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] = GOAL_AND_TIMESTAMP
+    """`goal_and_timestamp`: a new file every time. Any other name: that file, with what it is split by."""
+    timestamp: bool = False
+    """Put the time of the run, YYYYMMDDHHMMSS in UTC, after the name; as it always is with `window: since_last`."""
+
+
+class EventColumn(Declared):
+    """A column of the file, and what it holds: exactly one of the other keys."""
+
+    field: Annotated[str, Field(min_length=1)]
+    """Name of the column."""
+    property: str | None = None
+    """The value of this property of the event's profile."""
+    event: str | None = None
+    """The value of this property of the event; empty where its type has none. A nested list is a JSON array."""
+    item: str | None = None
+    """The value of this property of the item, with `rows: items`."""
+    event_type: Literal[True] | None = None
+    """The name of the event's type."""
+    happened_at: Literal[True] | None = None
+    """When it happened."""
+    event_id: Literal[True] | None = None
+    """The id of the event, which is unique in its type."""
+    unique_key: Literal[True] | None = None
+    """A digest of type and id: the same in every delivery of an event, and different for every event."""
+    profile_id: Literal[True] | None = None
+    """The identifier of the event's profile."""
+    text: str | None = None
+    """The same text for every event."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "EventColumn":
+        kinds = [kind for kind in EVENT_COLUMN_KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            found = " and ".join(kinds) or "none of them"
+            raise ValueError(f"found {found}; a column holds exactly one of {', '.join(EVENT_COLUMN_KINDS)}")
+        return self
+
+
+class EventExportGoal(Goal):
+    """Puts events on the server, as delimited files."""
+
+    memory_limit: ClassVar[str | None] = None
+    """What DuckDB may keep in memory during a run; the warehouse's own limit unless given."""
+
+    events: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Types of the events."""
+    segment: str | None = None
+    """Only events of this segment's profiles; absent: of all profiles."""
+    window: Literal["since_last", "day", "all"] = "since_last"
+    """`since_last`: new and changed events; `day`: each whole day in UTC; `all`: everything, when it differs."""
+    since: date | None = None
+    """Only events from this day on, in UTC."""
+    split: Literal["none", "by_type", "by_day"] = "none"
+    """A file for each type, or for each day in UTC."""
+    rows: Literal["events", "items"] = "events"
+    """A row is an event, or an item of its nested list `items`."""
+    items: str | None = None
+    """The nested list whose items are rows, with `rows: items`."""
+    directory: Annotated[str, Field(min_length=1)] = "."
+    """Directory on the server."""
+    file: EventFile = EventFile()
+    """How files are called and packed."""
+    format: ExportFormat = ExportFormat()
+    """How files are written."""
+    map: Annotated[tuple[EventColumn, ...], Field(min_length=1)]
+    """The columns, in order."""
+    write_empty: bool = False
+    """Also write a file when there are no events to write; of each day that has none, with `window: day`."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "EventExportGoal":
+        for what, names in (("events", self.events), ("map", [column.field for column in self.map])):
+            if repeated := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{what}: more than one is called {', '.join(repeated)}")
+        if self.processors:
+            raise ValueError("processors: rows of events cannot be processed; leave it out")
+        if (self.rows == "items") != (self.items is not None):
+            raise ValueError("`rows: items` and `items`, the nested list, need each other")
+        if self.rows == "events" and any(column.item for column in self.map):
+            raise ValueError("map: a column holds a property of an item; needed is `rows: items`")
+        if self.write_empty and (self.window == "all" or self.split == "by_type"):
+            raise ValueError("write_empty: needed is another window than `all`, and another split than `by_type`")
+        return self
+
+    @property
+    def by_type(self) -> bool:
+        """Whether each type has a file of its own."""
+        return self.split == "by_type"
+
+    @property
+    def by_day(self) -> bool:
+        """Whether each day has a file of its own."""
+        return self.split == "by_day" or self.window == "day"
+
+    @property
+    def has_timestamp(self) -> bool:
+        """Whether the name of a file has the time of its run."""
+        is_new = self.window == "since_last" or (self.window == "all" and self.file.name == GOAL_AND_TIMESTAMP)
+        return is_new or self.file.timestamp
+
+    @property
+    def destination(self) -> str:
+        """Where events go, for people."""
+        return f"file: `{self.file.name}` in `{self.directory}`"
+
+    def types(self, profiles: Profiles) -> tuple[EventType, ...]:
+        """Return the declared types of its events."""
+        return tuple(profiles.event[name] for name in self.events)
+
+    def event_property(self, name: str, profiles: Profiles) -> EventProperty:
+        """Return a property of its events: of the first type that has it."""
+        return next(event.by_name[name] for event in self.types(profiles) if name in event.by_name)
+
+    def item_property(self, name: str, profiles: Profiles) -> ItemProperty:
+        """Return a property of the items that are rows: of the first type that has it."""
+        lists = (event.lists.get(self.items or "") for event in self.types(profiles))
+        return next(each.item[name] for each in lists if each and name in each.item)
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The exported properties of profiles, each once, in order."""
+        return tuple(dict.fromkeys(column.property for column in self.map if column.property))
+
+    def problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile and its events, each as `path: what was found; what is allowed`."""
+        unknown = [(index, name) for index, name in enumerate(self.events) if name not in profiles.event]
+        yield from (f"events[{index}]: {name!r} is unknown; {allowed(name, profiles.event)}" for index, name in unknown)
+        if self.segment:
+            yield from profiles.segment_problem("segment", self.segment)
+        if unknown:
+            return
+        lists = {name for event in self.types(profiles) for name in event.lists}
+        if self.items and self.items not in lists:
+            yield f"items: {self.items!r} is no nested list of these events; {allowed(self.items, sorted(lists))}"
+        for index, column in enumerate(self.map):
+            yield from (f"map[{index}].{problem}" for problem in self._column_problems(column, profiles))
+
+    def _column_problems(self, column: EventColumn, profiles: Profiles) -> Iterator[str]:
+        if column.property:
+            found = [profiles.readable[column.property]] if column.property in profiles.readable else []
+            yield from _problems("property", column.property, found, list(profiles.readable), self.format)
+        elif column.event:
+            types = self.types(profiles)
+            found = [event.by_name[column.event] for event in types if column.event in event.by_name]
+            names = list(dict.fromkeys(name for event in types for name in event.by_name))
+            yield from _problems("event", column.event, found, names, self.format)
+        elif column.item:
+            lists = (event.lists.get(self.items or "") for event in self.types(profiles))
+            items = [each for each in lists if each]
+            found = [each.item[column.item] for each in items if column.item in each.item]
+            names = list(dict.fromkeys(name for each in items for name in each.item))
+            yield from _problems("item", column.item, found, names, self.format)
+
+
+def _problems(key: str, name: str, found: list[Property], names: list[str], form: ExportFormat) -> Iterator[str]:
+    """Yield what is wrong with a column of a property: it has to be one thing in each type that has it."""
+    if not found:
+        yield f"{key}: {name!r} is unknown; {allowed(name, names)}"
+    elif len(types := sorted({prop.sql_type for prop in found})) > 1:
+        yield f"{key}: {name!r} is {' and '.join(types)}, depending on the type; needed is one type, or a goal for each"
+    elif found[0].multiple and form.multi_value is None:
+        yield f"{key}: {name!r} holds several values; needed is `format: {{multi_value: …}}`, what to put between them"
