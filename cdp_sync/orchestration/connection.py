@@ -42,6 +42,7 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         exported = [goal.segment for goal in connection.exports if goal.enabled and goal.segment]
         segments = dict.fromkeys(name for segment in exported for name in profiles.with_asked_segments(segment))
         types = {event.type for goal in connection.import_profiles if goal.enabled for event in goal.events}
+        types.update(event for goal in connection.event_exports if goal.enabled for event in goal.events)
         types.update(event for segment in segments for event in profiles.asked_events(segment))
         types.update(event for goal in connection.exports if goal.enabled for event in goal.read_events(profiles))
         keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]

@@ -29,7 +29,6 @@ from cdp_sync.orchestration.goals.segments import segment_key
 Shown = Callable[..., Any]
 """An op under the name that the UI shows."""
 
-
 _AFTER_SEGMENTS = 20_000
 
 _WINDOWS = {

@@ -148,8 +148,14 @@ class Import:
 
     def retry(self) -> Iterator[Staged]:
         """Yield the rows that waited for their person, where the person is known now."""
-        name, world = self.goal["name"], self.world
-        due = [one for one in world.waiting if one.goal == name and one.row["Number"] in world.people]
+        name, declared, world = self.goal["name"], json.dumps(self.goal, sort_keys=True), self.world
+        due = [
+            one
+            for one in world.waiting
+            if one.goal == name
+            and one.row["Number"] in world.people
+            and world.files[name, one.path].goal == declared  # a goal that changed reads the file again as a whole
+        ]
         world.waiting = [one for one in world.waiting if one not in due]
         for one in due:
             self.outcome.counters.setdefault(one.path, Counter())["rows_read"] += 1

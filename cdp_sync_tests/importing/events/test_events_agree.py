@@ -6,12 +6,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
+from cdp_sync.importing.events import landing
 from cdp_sync.model import COUNTERS, FileGoal, ImportReport, Profiles
 from cdp_sync.warehouse import Session
-from cdp_sync_tests.generated import examples
+from cdp_sync_tests.generated import SEED, examples
 from cdp_sync_tests.importing.events import event_oracle
 from cdp_sync_tests.importing.events.event_histories import PROPERTIES, TYPES, EventRun, history
 from cdp_sync_tests.importing.events.event_oracle import Complaint, Event, Key, World
@@ -21,14 +23,31 @@ DECLARED = Profiles(properties=PROPERTIES, event_types=TYPES)
 BY_NAME = {each["name"]: each for each in TYPES}
 
 
-@examples(8)
-@given(st.integers(0, 2**32))
+NUMBERS = st.integers(0, 2**32)
+
+
+@examples(5)
+@given(NUMBERS)
 def test_imported_events_agree_with_the_oracle(number: int) -> None:
     """After every run, both have the same events, profiles, counters and quarantine."""
+    agree(number)
+
+
+@examples(2)
+@given(NUMBERS)
+def test_events_in_portions_agree_with_the_oracle(number: int) -> None:
+    """The same where rows with items are folded two at a time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(landing, "_PORTION", 2)
+        agree(number)
+
+
+def agree(number: int) -> None:
+    """Deliver a random history to both sides and compare them run by run."""
     world = World()
     with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder:
         product = EventSide(Path(folder), DECLARED)
-        for run in history(random.Random(number)):
+        for run in history(random.Random(f"{SEED} {number}")):
             note(str(run))
             deliver_to_both(world, product, run)
 

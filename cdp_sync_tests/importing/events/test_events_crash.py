@@ -45,7 +45,7 @@ SECOND = [
 ]
 """Changed rows, new people and events, an order that another person claims, and cells that cannot land."""
 
-POINTS = 8
+POINTS = 6
 """Kills between the first statement that writes to the warehouse and the last."""
 
 
