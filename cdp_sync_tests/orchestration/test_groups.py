@@ -118,6 +118,25 @@ def test_a_type_of_groups_is_an_asset_after_its_goals(shop: Project, instance: d
     assert [(each["dagster/row_count"], each["sample"].count("created")) for each in seen] == [(3, 1), (2, 2)]
 
 
+def test_what_asks_for_groups_comes_after_them(project: Project, instance: dg.DagsterInstance) -> None:
+    """A segment over groups and an export of their values depend on the type; a changed group is exported again."""
+    columns = [{"field": "Email", "property": "email"}, {"field": "City", "group": "home_store", "property": "city"}]
+    locals_ = {"name": "spenders", "when": {"group": "stores", "property": "city", "equals": "leiden"}}
+    declared_in(project).describe(**STORES | {"segments": [locals_]})
+    home = [{"field": name, "property": prop} for name, prop in (("Stores", "stores"), ("Home", "home_store"))]
+    people = goal(format={"multi_value": "|"}, map=home)
+    project.connect("shop", people, export_profiles=[export(map=columns)], import_groups=[stores()])
+    graph, key = project.load().resolve_asset_graph(), dg.AssetKey(["groups", "store"])
+    assert key in graph.get(dg.AssetKey(["segments", "spenders"])).parent_keys
+    assert key in graph.get(dg.AssetKey(["shop", "spenders"])).parent_keys
+    assert project.run("shop_sync", instance).success
+    file = project.root / "outbox" / "spenders.csv"
+    assert file.read_text() == "Email,City\nada@example.com,Delft\n"
+    project.deliver("/inbox/stores_2.csv", "Store,City\n17,Gouda\n", minutes=5)
+    assert project.run("shop_sync", instance).success
+    assert file.read_text() == "Email,City\nada@example.com,Gouda\n"
+
+
 def test_people_hold_the_ids_of_their_groups(ran: Ran) -> None:
     """Ids are text without white space around them, several where the property is; segments and exports read them."""
     with ran.project.warehouse.open("read") as session:

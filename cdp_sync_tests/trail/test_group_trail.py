@@ -11,7 +11,9 @@ from cdp_sync.connectors.sftp import SftpClient
 from cdp_sync.model import FileGroupGoal, Profiles
 from cdp_sync.model.group_import import FileGroupImport
 from cdp_sync.warehouse.groups import count_members, group_named
-from cdp_sync_tests.trail.importer import Importer, check_adds_up, goal
+from cdp_sync_tests.trail import victim
+from cdp_sync_tests.trail.importer import Importer, arrived, check_adds_up, goal
+from cdp_sync_tests.trail.test_crash import import_all
 from cdp_sync_tests.trail.test_trail import CHINOOK, inbox, openssh, read, server_of
 
 __all__ = ["inbox", "openssh"]
@@ -78,3 +80,44 @@ def test_groups_and_their_members_come_from_one_file(client: SftpClient, inbox: 
     (inbox / "Customer.csv").write_text("\n".join([header, *lines, more]), encoding="utf-8")
     again = employees.fetch(client)
     assert (again.counters.rows_unchanged, again.counters.groups_updated) == (len(rows), 1)
+
+
+FILE = {"/inbox/Customer.csv": "SupportRepId,Country,One\n3,Brazil,\n5,Germany,\n3,Canada,\n"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "number", "after"),
+    [
+        ("create table warehouse.group_employee", 1, False),
+        ("create table warehouse.group_employee", 2, True),
+        ("alter table warehouse.group_employee", 2, False),
+        ("insert into warehouse.group_employee", 1, True),
+        ("insert into warehouse.group_employee_identifier", 1, True),
+        ("commit", 2, False),
+        ("commit", 3, False),
+        ("commit", 3, True),
+    ],
+)
+def test_a_killed_first_import_of_groups_lands_whole_or_not_at_all(
+    tmp_path: Path, statement: str, number: int, after: bool
+) -> None:
+    """A process that is killed while it makes the tables, or writes, leaves all groups or none; a second run completes.
+
+    The first transaction stages the file, the second makes the type's tables, the third lands the rows.
+    """
+    declared = FileGroupGoal(**EMPLOYEES | {"directory": "/inbox"}).as_groups(FileGroupImport)
+    importer = Importer(tmp_path, declared, PROFILES)
+    with importer.warehouse.open("write"):
+        pass  # there is a warehouse, with the tables of every project
+    deadly = {"only": statement, "number": number, "after": after}
+    files = arrived(tmp_path / "fetched", FILE)
+    assert victim.exit_code(victim.start(import_all, importer.new_run(), files, deadly)) == victim.KILLED
+    landed = "select count(*) from warehouse.imported_file"
+    assert importer.rows(landed) == [(int(statement == "commit" and after),)]
+    importer.deliver(FILE)
+    groups = "select group_id, countries, customers from warehouse.group_employee order by group_id"
+    assert importer.rows(groups) == [("3", ["Brazil", "Canada"], 2), ("5", ["Germany"], 1)]
+    identifiers = "select value, _group from warehouse.group_employee_identifier"
+    assert sorted(importer.rows(identifiers)) == sorted(
+        importer.rows("select group_id, _group from warehouse.group_employee")
+    )
