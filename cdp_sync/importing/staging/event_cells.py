@@ -130,9 +130,13 @@ class JsonItems:
             conversion = self._converted(name)
             if conversion.can_fail:
                 failing = f"list_filter({texts}, lambda item: {self._has(name)} and ({conversion.sql}) is null)"
-                first = f"({failing})[1].{quote_identifier(name)}"
+                values = f"list_transform({failing}, lambda item: item.{quote_identifier(name)})"
+                several = f"case when len({failing}) > 1 then ' (' || len({failing}) || ' items)' else '' end"
                 yield Complaint(
-                    f"coalesce(len({failing}) > 0, false)", f"{field}.{inner}", first, quote_literal(conversion.reason)
+                    f"coalesce(len({failing}) > 0, false)",
+                    f"{field}.{inner}",
+                    f"left(array_to_string({values}, ', '), 200)",
+                    f"{quote_literal(conversion.reason)} || {several}",
                 )
 
     def _prop(self, name: str) -> Property:
