@@ -121,7 +121,10 @@ class JsonItems:
         """Yield why the field, or items of it, are not imported."""
         texts, field = self.texts_name, str(self.items.field)
         reason = quote_literal("not a JSON array of objects")
-        yield Complaint(f"{is_visible(cell)} and {texts} is null", field, f"left({cell}, 200)", reason)
+        # JSON writes `null` for no items.
+        yield Complaint(
+            f"{is_visible(cell)} and trim({cell}) <> 'null' and {texts} is null", field, f"left({cell}, 200)", reason
+        )
         if identifier := self.items.identifier:
             blank = f"len(list_filter({texts}, lambda item: not coalesce({self._has(identifier.name)}, false)))"
             reason = f"{blank} || {quote_literal(f' items of {self.items.prop.name} without an id are not imported')}"
