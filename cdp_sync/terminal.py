@@ -293,10 +293,11 @@ def print_segment(name: str, view: "SegmentView") -> None:
 def print_export_preview(preview: "ExportPreview") -> None:
     """Show what an export would deliver, and why the others would not be."""
     counters = asdict(preview.counters)
-    (_, every), *_, (_, written) = counters.items()
-    say((preview.goal, "bold"), f"  {written:,} of {every:,} to deliver")
-    for name, times in counters.items():
-        say(f"  {times:>9,}  {name.partition('_')[2].replace('_', ' ')}")
+    every, *_ = counters
+    ends = preview.counters.ends
+    say((preview.goal, "bold"), f"  {counters[ends[-1]]:,} of {counters[every]:,} to deliver")
+    for name in (every, *ends):
+        say(f"  {counters[name]:>9,}  {name.partition('_')[2].replace('_', ' ')}")
     for path, rows in preview.files:
         say(f"  {path}  {counted(rows, 'row')}")
     for reason, times in preview.reasons:

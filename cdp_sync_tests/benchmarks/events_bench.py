@@ -2,7 +2,7 @@
 
 Both keep the same tables: people, events with their items, and the digests of rows that tell what is new when a file
 comes again. A run is a separate process, without Dagster and without a server. First both files are imported, then the
-orders again with a share of them changed.
+orders again with a share of them changed. The script may use 6 GB: it makes all lists of items at once.
 
 `python -m cdp_sync_tests.benchmarks.events_bench --events 5000000 --repeat 2`
 """
@@ -126,7 +126,7 @@ insert into imported_row select 'orders', row_hash from fresh
 def run_by_hand(folder: Path, case: str) -> dict[str, Any]:
     """Import with the script."""
     with duckdb.connect(folder / "by_hand.duckdb") as connection:
-        connection.execute("set memory_limit = '700MB'; set timezone = 'UTC'")
+        connection.execute("set memory_limit = '6GB'; set timezone = 'UTC'")
         connection.execute(BY_HAND)
         connection.execute(READ + _read(folder / ("orders.csv" if case == "first" else "changed.csv"), ORDER_FIELDS))
         if case == "first":
