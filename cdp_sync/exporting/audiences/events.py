@@ -111,6 +111,7 @@ def select_events_of_users(run: UserRun) -> int:
     if not run.goal.sent_events:
         return 0
     with run.open("read") as session:
+        session.set("force_compression", "uncompressed")  # rows stay here for seconds only
         tables = event_columns(session)
         check_event_types(run.profiles, tables)
         session.run([_people(run, session)])
