@@ -25,10 +25,10 @@ from cdp_sync.warehouse import (
     Step,
     check_event_types,
     event_columns,
-    profile_columns,
     quote_identifier,
     quote_literal,
     statement,
+    warehouse_columns,
 )
 
 _OF_GOAL = "select number from warehouse.exported_goal where connection = $connection and goal = $goal"
@@ -108,7 +108,7 @@ def select_events_of_users(run: UserRun) -> int:
 
 def _people(run: UserRun, session: Session) -> Step:
     """Return the step that makes `staging.event_profile`: whose events may be sent, and by which key."""
-    columns = profile_columns(session)
+    columns = warehouse_columns(session)
     rows = run.rows(columns)
     inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
     may: ColumnElement[bool] = literal_column(f"({allowed(run, columns)})")
