@@ -292,10 +292,10 @@ def print_segment(name: str, view: "SegmentView") -> None:
 
 def print_export_preview(preview: "ExportPreview") -> None:
     """Show what an export would deliver, and why the others would not be."""
-    counters = asdict(preview.counters)
-    (_, every), *_, (_, written) = counters.items()
-    say((preview.goal, "bold"), f"  {written:,} of {every:,} to deliver")
-    for name, times in counters.items():
+    found, ends = asdict(preview.counters), preview.counters.ends
+    every = next(name for name in found if name not in ends)
+    say((preview.goal, "bold"), f"  {found[ends[-1]]:,} of {found[every]:,} to deliver")
+    for name, times in ((name, found[name]) for name in (every, *ends)):
         say(f"  {times:>9,}  {name.partition('_')[2].replace('_', ' ')}")
     for path, rows in preview.files:
         say(f"  {path}  {counted(rows, 'row')}")
