@@ -211,8 +211,12 @@ def test_the_demonstration_installs_every_shown_program() -> None:
 
 def test_shown_declarations_are_valid() -> None:
     """The README's profile model and connections are valid together."""
-    declared = [yaml.safe_load(block) for block in blocks(README, "yaml")]
-    attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in declared}
+    every = [yaml.safe_load(block) for block in blocks(README, "yaml")]
+    attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in every if "type" in each}
+    in_profiles, in_connection = (each for each in every if "type" not in each)
+    extended = ((attributes["ProfileModel"], in_profiles), (attributes["SftpConnection"], in_connection))
+    for declared, more in extended:
+        declared.update({key: [*declared.get(key, []), *values] for key, values in more.items()})
     connections = SftpConnection(**attributes["SftpConnection"]), SailthruConnection(**attributes["SailthruConnection"])
     profiles = Profiles(**attributes["ProfileModel"])
     problems = [problem for connection in connections for problem in find_problems(connection, profiles)]

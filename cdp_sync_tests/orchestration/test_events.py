@@ -140,7 +140,7 @@ def test_a_profile_shows_its_timeline(shop: Project, instance: dg.DagsterInstanc
     assert "revenue" in printed
     assert "7.0000" in printed
     assert "events: 3 order" in printed
-    assert "order  o9  total_revenue=4.0000  products=[p0 1, p1 1, p2 1, … 5 in all]" in printed
+    assert "order  o9\n    total_revenue=4.0000  products=[p0 1, p1 1, p2 1, … 5 in all]" in printed
 
 
 def shop_profiles() -> Any:
