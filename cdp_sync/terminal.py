@@ -294,11 +294,12 @@ def print_segment(name: str, view: "SegmentView") -> None:
 
 def print_export_preview(preview: "ExportPreview") -> None:
     """Show what an export would deliver, and why the others would not be."""
-    found, ends = asdict(preview.counters), preview.counters.ends
-    every = next(name for name in found if name not in ends)
-    say((preview.goal, "bold"), f"  {found[ends[-1]]:,} of {found[every]:,} to deliver")
-    for name, times in ((name, found[name]) for name in (every, *ends)):
-        say(f"  {times:>9,}  {name.partition('_')[2].replace('_', ' ')}")
+    counters = asdict(preview.counters)
+    every, *_ = counters
+    ends = preview.counters.ends
+    say((preview.goal, "bold"), f"  {counters[ends[-1]]:,} of {counters[every]:,} to deliver")
+    for name in (every, *ends):
+        say(f"  {counters[name]:>9,}  {name.partition('_')[2].replace('_', ' ')}")
     for path, rows in preview.files:
         say(f"  {path}  {counted(rows, 'row')}")
     for reason, times in preview.reasons:

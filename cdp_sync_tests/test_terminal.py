@@ -10,6 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from cdp_sync.cli import main
+from cdp_sync.exporting.preview import ExportPreview
+from cdp_sync.model import ExportCounters
+from cdp_sync.terminal import print_export_preview
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal
 from cdp_sync_tests.test_cli import COMMAND, history, output_of, shop
 
@@ -167,3 +170,10 @@ def test_the_sql_of_a_segment_can_be_pasted(shop: Project) -> None:
         [sys.executable, "-c", script, str(file)], input=sql, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_a_preview_says_how_many_profiles_are_delivered(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of an export of profiles it is the profiles that are written, whatever else is counted."""
+    counters = ExportCounters(profiles_in_segment=3, profiles_same=1, profiles_written=2)
+    print_export_preview(ExportPreview("crm", None, counters, (), (), ()))
+    assert "2 of 3 to deliver" in capsys.readouterr().out

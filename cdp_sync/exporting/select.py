@@ -298,15 +298,6 @@ def _end(rows: Rows, *, compared: bool, kept: str = "true", line: str = "line") 
     yield {"ending": ending, "in_ledger": "known_hash is not null" if compared else "false"}
 
 
-def column_value(
-    run: ExportRun, columns: Collection[str], declared: ExportColumn, prop: Property
-) -> ColumnElement[Any]:
-    """Return the value that a column holds, which is one of `prop`."""
-    if declared.group:
-        return group_value(declared.group, prop, run.profiles, columns)
-    return value_of(prop, run.profiles, run.now, columns)
-
-
 def problems_of(rows: Rows, asked: str) -> str:
     """Return the expression for the problems of a row where a condition asks for them; null where it has none."""
     each = (
@@ -317,6 +308,15 @@ def problems_of(rows: Rows, asked: str) -> str:
     entries = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
     # As JSON: even empty lists of structs take a tenth of the time of staging.
     return f"case when {asked} and ({rows.fails_if}) then to_json({entries})::varchar end"
+
+
+def column_value(
+    run: ExportRun, columns: Collection[str], declared: ExportColumn, prop: Property
+) -> ColumnElement[Any]:
+    """Return the value that a column holds, which is one of `prop`."""
+    if declared.group:
+        return group_value(declared.group, prop, run.profiles, columns)
+    return value_of(prop, run.profiles, run.now, columns)
 
 
 def on(source: str, named: Level) -> str:

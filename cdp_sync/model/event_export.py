@@ -150,6 +150,11 @@ class EventExportGoal(Goal):
         """The exported properties of profiles, each once, in order."""
         return tuple(dict.fromkeys(column.property for column in self.map if column.property))
 
+    def read_events(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the types of its events, and those that its columns read by rollups."""
+        rollups = (profiles.rollup.get(name) for name in self.properties)
+        return tuple(dict.fromkeys((*self.events, *(rollup.event for rollup in rollups if rollup))))
+
     def problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile and its events, each as `path: what was found; what is allowed`."""
         unknown = [(index, name) for index, name in enumerate(self.events) if name not in profiles.event]

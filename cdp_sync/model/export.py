@@ -151,10 +151,15 @@ class ExportGoal(Goal):
         own = (column.property for column in self.map if column.property and not column.group)
         return tuple(dict.fromkeys(own))
 
-    def asked_groups(self, profiles: Profiles) -> tuple[str, ...]:
-        """Return the types of groups of which a column has a property."""
-        named = (profiles.by_name[column.group].group_type for column in self.map if column.group)
-        return tuple(dict.fromkeys(each for each in named if each))
+    def read_events(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the types of events that its columns read by rollups."""
+        rollups = (profiles.rollup.get(name) for name in self.properties)
+        return tuple(dict.fromkeys(rollup.event for rollup in rollups if rollup))
+
+    def read_groups(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the types of groups that its columns read."""
+        holders = (profiles.by_name[column.group] for column in self.map if column.group)
+        return tuple(dict.fromkeys(str(holder.group_type) for holder in holders))
 
 
 class FileExportGoal(ExportGoal):
@@ -226,6 +231,10 @@ class AudienceGoal(ExportGoal):
     def removes(self) -> bool:
         """Whether users are taken off these lists when their profiles leave the segment."""
         return False
+
+    def read_events(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the types of events that it sends, or that its columns read by rollups."""
+        return tuple(dict.fromkeys((*super().read_events(profiles), *(sent.type for sent in self.sent_events))))
 
     @property
     def sent_events(self) -> tuple[SentEvents, ...]:

@@ -57,10 +57,15 @@ def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     for column in declared["map"]:
         if column["group"] is None:  # columns came without this before
             del column["group"]
-    named: dict[str, Any] = {"goal": declared, "properties": _types(profiles, goal.properties)}
-    if rollups := [profiles.rollup[name] for name in goal.properties if name in profiles.rollup]:
+    return _digest({"goal": declared, **_read(profiles, goal.properties)})
+
+
+def _read(profiles: Profiles, names: Collection[str]) -> dict[str, Any]:
+    """Return what the properties are that an export reads, and its rollups."""
+    named: dict[str, Any] = {"properties": _types(profiles, names)}
+    if rollups := [profiles.rollup[name] for name in names if name in profiles.rollup]:
         named["rollups"] = [_rollup(rollup, profiles) for rollup in rollups]
-    return _digest(named)
+    return named
 
 
 def event_export_fingerprint(goal: EventExportGoal, profiles: Profiles) -> str:
@@ -69,7 +74,7 @@ def event_export_fingerprint(goal: EventExportGoal, profiles: Profiles) -> str:
     columns = {column.event for column in goal.map if column.event} | {goal.items}
     properties = {prop.name: prop for event in goal.types(profiles) for prop in event.properties}
     events = [properties[name].model_dump(mode="json", exclude={"title"}) for name in properties if name in columns]
-    return _digest({"goal": declared, "properties": _types(profiles, goal.properties), "events": events})
+    return _digest({"goal": declared, **_read(profiles, goal.properties), "events": events})
 
 
 def event_scope(goal: EventExportGoal, profiles: Profiles, objectives: Iterable[str]) -> str:

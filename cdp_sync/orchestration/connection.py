@@ -24,7 +24,7 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
     """Return the definitions of a connection; the warehouse they need is bound once for all.
 
     Its job runs the enabled goals, if there are any, and counts the segments of its exports, and
-    the events that it imports or these segments ask for.
+    the events that it imports, or that its exports or their segments read.
     """
     kind = kind_of(connection)
     imports = [build_import(goal, connection, profiles, place=place) for place, goal in enumerate(connection.imports)]
@@ -42,7 +42,9 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         exported = [goal.segment for goal in connection.exports if goal.enabled and goal.segment]
         segments = dict.fromkeys(name for segment in exported for name in profiles.with_asked_segments(segment))
         types = {event.type for goal in connection.import_profiles if goal.enabled for event in goal.events}
+        types.update(event for goal in connection.event_exports if goal.enabled for event in goal.events)
         types.update(event for segment in segments for event in profiles.asked_events(segment))
+        types.update(event for goal in connection.exports if goal.enabled for event in goal.read_events(profiles))
         keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
         keys += map(events_key, sorted(types))
         jobs.append(

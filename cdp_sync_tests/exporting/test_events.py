@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from cdp_sync.model import EventCounters
+from cdp_sync.warehouse.renaming import adopt
 from cdp_sync_tests.exporting.event_exporter import NOON, EventExporter, goal, opened, profiles
 
 DAILY = {"window": "day", "file": {"name": "esp.csv"}}
@@ -354,3 +355,32 @@ def test_the_unique_key_stays(tmp_path: Path) -> None:
     exporter.run(days=1)
     ((again,),) = exporter.delivered().values()
     assert again["key"] == next(row["key"] for row in rows if row["campaign"] == "c1")
+
+
+def test_rollups_and_segments_over_events(tmp_path: Path) -> None:
+    """A column can hold a rollup of the event's profile, and a segment can ask for its events."""
+    keen = {"name": "keen", "when": {"event": "opened", "at_least": 2}}
+    declared = profiles(segments=[keen], rollups=[{"name": "opens", "event": "opened", "count": True}])
+    columns = [{"field": "id", "event_id": True}, {"field": "opens", "property": "opens"}]
+    exporter = EventExporter(tmp_path, goal(map=columns, segment="keen"), declared)
+    exporter.hold([opened(1), opened(2, NOON + SECOND), opened(3, person=2)])
+    assert exporter.counters() == EventCounters(events_in_window=2, events_written=2)
+    (rows,) = exporter.delivered().values()
+    assert rows == [{"id": "o1", "opens": "2"}, {"id": "o2", "opens": "2"}]
+
+
+def test_a_renamed_goal_goes_on(tmp_path: Path) -> None:
+    """A goal that declares its former name delivers nothing again, also after it ran under both names."""
+    exporter = EventExporter(tmp_path, goal())
+    exporter.hold([opened(1)])
+    exporter.run()
+    exporter.goal = goal(name="mails", file={"name": "esp.csv"})
+    exporter.run(days=1)
+    exporter.hold([opened(2)])
+    assert adopt(exporter.warehouse, ("shop", "mails"), (None, "esp"))
+    assert exporter.rows("select count(*), count(distinct event_hash) from warehouse.exported_event") == [(1, 1)]
+    assert exporter.rows("select event_type, count(*) from warehouse.exported_until group by all order by all") == [
+        ("opened", 1),
+        ("order", 1),
+    ]
+    assert exporter.counters(days=1) == EventCounters(events_in_window=1, events_written=1)

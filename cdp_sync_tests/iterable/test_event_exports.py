@@ -73,6 +73,16 @@ def test_purchases_and_custom_events_arrive(crm: Exchange) -> None:
     )  # fmt: skip
 
 
+def test_a_segment_over_events_chooses_whose_events_are_sent(crm: Exchange) -> None:
+    """Only the events of those who meet the segment's condition on events are sent."""
+    buyers = {"name": "buyers", "when": {"event": "order", "at_least": 1}}
+    found = crm.profiles.model_dump(exclude={"segments"}, exclude_defaults=True)
+    crm.profiles = type(crm.profiles).model_validate({**found, "segments": [buyers]})
+    crm.goal = goal(segment="buyers")
+    assert crm.run().counters.events_written == 2
+    assert sorted(stored(crm)) == ["o1", "visit:v1"]
+
+
 def test_values_of_every_type(crm: Exchange) -> None:
     """Numbers, decimals and truth values as such; dates and times as Iterable writes them; several as an array."""
     values = {

@@ -90,7 +90,7 @@ def test_invalid_entries_are_not_missing_entries(link: str) -> None:
     assert problems
     assert not any("Input" in problem or "item" in problem for problem in problems), problems
     (empty,) = problems_of(SHOP.replace("[{field: Email, property: email}]", "[]"))
-    assert empty == "line 7: attributes.import_profiles[0].link: nothing says whose the rows are; needed is at least one"
+    assert empty.endswith("import_profiles[0].link: nothing says whose the rows are; needed is at least one")
 
 
 def test_a_path_in_two_documents_has_both_lines() -> None:

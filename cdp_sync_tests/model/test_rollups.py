@@ -46,6 +46,7 @@ def test_a_rollup_is_read_as_a_property(declared: dict[str, Any], sql_type: str)
     assert find_profile_problems(found) == []
     assert (found.readable["rolled"].sql_type, found.readable["rolled"].title) == (sql_type, "Rolled up")
     assert "rolled" not in found.by_name
+    assert "rolled" in found.reserved  # a detected field of this name gets a property of another name
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_the_lineage_reads_goal_events_segment_export(shop: Project) -> None:
     assert graph.get(TABLE).parent_keys == {IMPORTED}
     assert graph.get(EVENTS).parent_keys == {TABLE}
     assert graph.get(SEGMENT).parent_keys == {PROFILES, EVENTS}
-    assert graph.get(EXPORTED).parent_keys == {SEGMENT}
+    assert graph.get(EXPORTED).parent_keys == {SEGMENT, EVENTS}
     assert graph.get(dg.AssetKey(["event_visit"])).parent_keys == set()
     assert not graph.get(TABLE).is_materializable
     selected = definitions.resolve_job_def("shop_sync").asset_layer.selected_asset_keys

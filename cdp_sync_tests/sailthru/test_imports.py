@@ -293,3 +293,31 @@ def test_a_list_goal_needs_the_property_for_sailthrus_id(crm: Crm) -> None:
     assert not any(job.name == "crm_sync" for job in definitions.resolve_all_job_defs())
     with pytest.raises(DeclarationError, match="sailthru_profile_id, type: text, identifier: true"):
         load_connection("crm")
+
+
+def test_columns_of_purchases_become_events(crm: Crm) -> None:
+    """The last purchase of a user is an event with what a list's export says of purchases: once, however often read."""
+    visit = {"first_purchase_time": 1_700_000_000, "last_purchase_time": 1_750_000_000}
+    spent = {"purchase_count": 2, "purchase_price": 1999, "largest_purchase_item_price": 1500}
+    crm.box.account.add_users([person("Ann", activity=visit, lifetime=spent), BOB])
+    totals = [{"name": "purchases", "type": "number"}, {"name": "cents", "type": "number"}]
+    crm.describe(event_types=[{"name": "last_purchase", "properties": totals}])
+    maps = [
+        {"field": "Purchase Count", "property": "purchases"},
+        {"field": "Purchase Price", "property": "cents"},
+    ]
+    bought = [{"filter": {"field": "Last Purchase Time", "keep": "."}}]
+    events = [{"type": "last_purchase", "time": "Last Purchase Time", "map": maps}]
+    crm.declare(list_goal(events=events, processors=bought))
+    crm.run()
+    query = "select epoch(happened_at), purchases, cents from warehouse.event_last_purchase order by 1"
+    assert crm.rows(query) == [(1_750_000_000, 2, 1999)]
+    assert crm.rows("select * from warehouse.quarantine") == []
+    crm.change("ann@example.com", first_name="Anna")
+    crm.run()
+    assert crm.rows(query) == [(1_750_000_000, 2, 1999)]
+    found = crm.box.account.find("email", "ann@example.com")
+    assert found
+    found.activity, found.lifetime = visit | {"last_purchase_time": 1_760_000_000}, spent | {"purchase_count": 3}
+    crm.run()
+    assert crm.rows(query) == [(1_750_000_000, 2, 1999), (1_760_000_000, 3, 1999)]

@@ -53,30 +53,46 @@ semi join delivered using (profile_id)
 anti join (select profile_id from staging.selected where ending <> 'same') using (profile_id)
 left join known using (profile_id)"""
 
+_HASH = "md5_number(concat_ws(chr(31), $type, $target, event_id))::uuid"
+
+_LOOKED_AT = """create or replace table staging.looked_at as
+select rowid as row from {table} where _written_at > $until
+union
+select event.rowid from {table} event semi join (
+    select profile_id from staging.event_profile where is_new
+) using (profile_id)
+union
+select rowid from {table} where {hash} in (
+    select event_hash from warehouse.exported_event
+    where goal_number = ({goal}) and event_type = $type and row_hash is null
+)"""
+
 _DUE = """insert into staging.due_event by name
 with source as (
-    select event_id, profile_id, happened_at, _written_at{values}
-    from {table}
+    select event_id, profile_id, happened_at{values}
+    from {table} event
+    {looked_at}
     where happened_at >= coalesce($since, '-infinity'::timestamptz)
-),
-ledger as (select * from warehouse.exported_event where goal_number = ({goal}) and event_type = $type),
-owned as (
-    select *, md5_number(concat_ws(chr(31), $type, $target, event_id))::uuid as event_hash
-    from source
-    join staging.event_profile using (profile_id)
 ),
 rendered as (
     select *, {problem} as problem, json_object('id', id, 'key', key, 'user', {body})::varchar as line
-    from owned
-    where is_new or _written_at >= coalesce($until, '-infinity'::timestamptz)
-        or event_hash in (select event_hash from ledger where row_hash is null)
+    from source
+    join staging.event_profile using (profile_id)
 )
-select $part as part, $type as event_type, event_hash, md5_number(line)::uuid as row_hash,
+select $part as part, $type as event_type, {hash} as event_hash, md5_number(line)::uuid as row_hash,
     timezone('UTC', happened_at)::date as day, event_id, profile_id, place, line,
     coalesce(problem, case when {holds_nul} then 'a value holds a NUL byte' end) as problem
 from rendered
-anti join ledger on ledger.event_hash = rendered.event_hash and ledger.row_hash = md5_number(rendered.line)::uuid
 order by happened_at, event_id"""
+
+_KNOWN = """delete from staging.due_event where rowid in (
+    select due.rowid
+    from staging.due_event due
+    join (
+        select event_hash, row_hash from warehouse.exported_event where goal_number = ({goal}) and event_type = $type
+    ) using (event_hash, row_hash)
+    where part = $part
+)"""
 
 _TABLES = """
 create or replace table staging.due_event (
@@ -95,6 +111,7 @@ def select_events_of_users(run: UserRun) -> int:
     if not run.goal.sent_events:
         return 0
     with run.open("read") as session:
+        session.set("force_compression", "uncompressed")  # rows stay here for seconds only
         tables = event_columns(session)
         check_event_types(run.profiles, tables)
         session.run([_people(run, session)])
@@ -135,16 +152,23 @@ def _due(run: UserRun, session: Session, part: int, events: SentEvents, columns:
     )
     written = events.render(event, named)
     table = f"warehouse.{quote_identifier(event.table)}"
+    looked_at = ""
+    if until:
+        sql = _LOOKED_AT.format(table=table, goal=_OF_GOAL, hash=_HASH)
+        yield Step("staging.looked_at", sql, {**of_type, "target": events.target, "until": until})
+        looked_at = "semi join staging.looked_at on looked_at.row = event.rowid"
     sql = _DUE.format(
         values="".join(read),
         table=table,
-        goal=_OF_GOAL,
+        looked_at=looked_at,
+        hash=_HASH,
         body=written.body,
         problem=written.problem,
         holds_nul=HOLDS_NUL,
     )
-    values = {**of_type, "part": part, "target": events.target, "since": events.since(run.now), "until": until}
+    values = {"type": events.type, "target": events.target, "part": part, "since": events.since(run.now)}
     yield Step("staging.due_event", sql, values)
+    yield Step("staging.due_event", _KNOWN.format(goal=_OF_GOAL), {**of_type, "part": part})
     reached = f"insert into staging.event_reached select $type, max(_written_at), $scope from {table}"
     yield Step("staging.event_reached", reached, {"type": events.type, "scope": scope})
 

@@ -34,14 +34,13 @@ def event_inputs(run: EventRun, event: EventType, stored: EventColumns, columns:
     With `rows: items` there is a row for each item: `place` is its place, 0 where an event has no items.
     """
     values: dict[str, ColumnElement[Any]] = {}
-    profiles = run.profiles
     known = stored.get(event.name, {})
     for number, column in enumerate(run.goal.map):
         if column.happened_at:
             moment = "event.happened_at" if known else "null::timestamptz"
             values[f"v{number}"] = literal_column(moment)
         elif column.property:
-            values[f"v{number}"] = value_of(profiles.readable[column.property], profiles, run.now, columns)
+            values[f"v{number}"] = value_of(run.profiles.readable[column.property], run.profiles, run.now, columns)
         elif column.event:
             values[f"v{number}"] = _value(run.goal.event_property(column.event, run.profiles), known)
         elif column.item:

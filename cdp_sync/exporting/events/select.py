@@ -21,11 +21,9 @@ from cdp_sync.warehouse import (
     EventColumns,
     Session,
     Step,
-    check_event_types,
-    check_types,
     event_columns,
     quote_literal,
-    warehouse_columns,
+    readable_columns,
 )
 
 _LINE_BREAKS = {"windows": "chr(13) || chr(10)", "linux": "chr(10)"}
@@ -48,9 +46,7 @@ def select_events(run: EventRun, *, keep_cells: bool = False) -> EventCounters:
         leftover.unlink(missing_ok=True)
     with run.open("read") as session:
         session.set("force_compression", "uncompressed")  # rows stay here for seconds only
-        stored, columns = event_columns(session), warehouse_columns(session)
-        check_event_types(run.profiles, stored)
-        check_types(run.profiles, columns)
+        stored, columns = event_columns(session), readable_columns(session, run.profiles)
         types = [event for event in run.goal.types(run.profiles) if event.name in stored]
         window = find_window(session, run, types)
         rows = event_rows(run)

@@ -49,8 +49,8 @@ class DeliverySteps(GoalSteps[G], Generic[G, R]):
         run = self._run(context, handle)
         self.adopt(context)
         counters = self._attempt(context, run, "selecting", lambda: self._select(run), keep=False)
-        every, *_, written = asdict(counters).items()
-        context.log.info(f"To deliver: {written[1]:,} of {counted(every[1], self.noun)}.")
+        every, *_ = times = asdict(counters)
+        context.log.info(f"To deliver: {times[counters.ends[-1]]:,} of {counted(times[every], self.noun)}.")
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}
 

@@ -18,6 +18,7 @@ from cdp_sync.model import (
     kind_of,
 )
 from cdp_sync.orchestration.goals.event_export_steps import EventExportSteps
+from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.goals.export_steps import FileExportSteps, UserSteps
 from cdp_sync.orchestration.goals.files import files_key, partitions_of
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps
@@ -27,9 +28,6 @@ from cdp_sync.orchestration.goals.segments import segment_key
 
 Shown = Callable[..., Any]
 """An op under the name that the UI shows."""
-
-EVENTS = "events"
-"""First part of the asset keys of types of events."""
 
 _AFTER_SEGMENTS = 20_000
 
@@ -108,7 +106,11 @@ def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *
             f"- columns: {', '.join(column.field for column in goal.map) or 'none'}\n"
             f"- {goal.destination}"
         ),
-        after=[segment_key(goal.segment), *map(groups_key, goal.asked_groups(profiles))],
+        after=[
+            segment_key(goal.segment),
+            *map(events_key, goal.read_events(profiles)),
+            *map(groups_key, goal.read_groups(profiles)),
+        ],
         code_version=export_fingerprint(goal, profiles),
     )
 
@@ -134,14 +136,9 @@ def build_event_export(
             f"- columns: {', '.join(column.field for column in goal.map)}\n"
             f"- {goal.destination}"
         ),
-        after=[*map(event_key, goal.events), *([segment_key(goal.segment)] if goal.segment else [])],
+        after=[*map(events_key, goal.read_events(profiles)), *([segment_key(goal.segment)] if goal.segment else [])],
         code_version=event_export_fingerprint(goal, profiles),
     )
-
-
-def event_key(name: str) -> dg.AssetKey:
-    """Return the asset key of a type of events."""
-    return dg.AssetKey([EVENTS, name])
 
 
 def _build_ops(steps: GoalSteps[Any], *, priority: int) -> tuple[Shown, ...]:

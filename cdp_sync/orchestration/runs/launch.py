@@ -1,6 +1,6 @@
 """Runs a connection in this process, through Dagster, so that the UI's history shows the run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +13,8 @@ from cdp_sync.model.connection import RESERVED
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.dagster_internals import execute_here, job_origin
 from cdp_sync.orchestration.data_folder import data_folder
+from cdp_sync.orchestration.goals.events import EVENTS
 from cdp_sync.orchestration.goals.files import is_files_key
-from cdp_sync.orchestration.goals.goal_asset import EVENTS
 from cdp_sync.orchestration.goals.segments import SEGMENTS
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.resources import PlatformResource
@@ -106,17 +106,21 @@ def _with_failures(
     for goal, (_, why) in trouble.goals.items():
         report = found.get(goal)
         if report is None:  # it did nothing
-            report = _report_of(goal, _selected_by(definitions, dg.AssetKey([connection, goal])))
+            report = _report_of(definitions, dg.AssetKey([connection, goal]))
         if report.state != "failed":
             found[goal] = replace(report, error=why)
     return tuple(found.values())
 
 
-def _report_of(goal: str, selected_by: Sequence[dg.AssetKey]) -> Report:
-    """Return the empty report of a goal, given what an export goal selects by."""
-    if any(key.path[0] == EVENTS for key in selected_by):
+def _report_of(definitions: dg.Definitions, key: dg.AssetKey) -> Report:
+    """Return the empty report of a goal: of events where its first op selects them, or of the segment of an export."""
+    goal, selected_by = key.path[1], _selected_by(definitions, key)
+    if not selected_by:
+        return ImportReport(goal)
+    graph = definitions.resolve_assets_def(key).node_def
+    if isinstance(graph, dg.GraphDefinition) and any(node.name == "select_events" for node in graph.nodes):
         return EventExportReport(goal)
-    return ExportReport(goal, selected_by[0].path[1]) if selected_by else ImportReport(goal)
+    return ExportReport(goal, next(parent.path[1] for parent in selected_by if parent.path[0] == SEGMENTS))
 
 
 def _selected_by(definitions: dg.Definitions, goal: dg.AssetKey) -> list[dg.AssetKey]:

@@ -21,7 +21,8 @@ class User:
     """A user. Its mappings are replaced and never changed, so that a copy stays as it was.
 
     `sid` begins with the seconds of creation. `lists` holds the natural lists with the seconds of the signup;
-    `activity` the seconds of the last `open_time`, `click_time`, `view_time`, `login_time` and `signup_time`;
+    `activity` the seconds of the last `open_time`, `click_time`, `view_time`, `login_time` and `signup_time`, and of
+    `first_purchase_time` and `last_purchase_time`;
     `lifetime` counters such as `lifetime_open`.
     """
 

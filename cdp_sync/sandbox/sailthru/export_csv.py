@@ -51,7 +51,9 @@ def _row(user: User, list_name: str, zone: ZoneInfo, names: Sequence[str], *, cl
         f"{user.sid},{user.email_hash if email else ''},{_cell(email) + ',' if clear else ''}"
         f"{_cell(email.rpartition('@')[2])},{user.engagement},{_cell(','.join(user.lists))},{created},{signup},"
         f"{opens},{clicks},{views},{','.join(times)},{listed},,,,,{done('lifetime_message', 0)},"
-        f",0,0,0,,,,{'Valid' if email else ''}"
+        f"{_time(last('first_purchase_time'), zone)},{done('purchase_count', 0)},{done('purchase_price', 0)},"
+        f"{done('purchase_incomplete', 0)},{_time(last('last_purchase_time'), zone)},"
+        f"{done('largest_purchase_item_price', '')},,{'Valid' if email else ''}"
         f"{''.join([',' + _WRITERS[type(value)](value) for value in map(user.vars.get, names)])}\n"
     )
 

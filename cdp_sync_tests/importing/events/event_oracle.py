@@ -98,6 +98,8 @@ class Staged:
     path: str
     line: int
     row: Row
+    retried: bool = False
+    """It waited for its person: what is wrong with its cells stands with the run that read its file."""
     events: list[tuple[Key | None, Event]] = field(default_factory=list)
     """Type and id, or None for an id that is made of the content; what the row says of the event."""
     types: list[str] = field(default_factory=list)
@@ -159,7 +161,7 @@ class Import:
         world.waiting = [one for one in world.waiting if one not in due]
         for one in due:
             self.outcome.counters.setdefault(one.path, Counter())["rows_read"] += 1
-            yield Staged(one.path, one.line, one.row)
+            yield Staged(one.path, one.line, one.row, retried=True)
 
     def apply(self, staged: Staged) -> None:
         """Decide what becomes of a row, and write its person and its events."""
@@ -168,7 +170,8 @@ class Import:
         ending, person = ending_of(self.world, self.goal, staged)
         counters[f"rows_{ending}"] += 1
         counters["values_invalid"] += len(complaints)
-        quarantine.update((*place, name) for name in complaints)
+        if not staged.retried:
+            quarantine.update((*place, name) for name in complaints)
         if ending == "applied":
             self.write_person(staged, person)
             self.write_events(staged, person)
