@@ -76,6 +76,7 @@ def test_the_lineage_reads_goal_events_segment_export(shop: Project) -> None:
     assert graph.get(EXPORTED).parent_keys == {SEGMENT, EVENTS}
     assert graph.get(dg.AssetKey(["event_visit"])).parent_keys == set()
     assert not graph.get(TABLE).is_materializable
+    assert "- events: " in (graph.get(IMPORTED).description or "")
     selected = definitions.resolve_job_def("shop_sync").asset_layer.selected_asset_keys
     assert set(selected) == {IMPORTED, EVENTS, SEGMENT, EXPORTED}
 
