@@ -235,7 +235,7 @@ class IterableSandbox(api.ApiSandbox):
             by_email = self.project.kind == "email" or "userId" not in each
             user = self.project.find(*(("email", each["email"]) if by_email else ("user_id", each["userId"])))
             if user:
-                self.events.save(each["event"], user, each, each["dataFields"], create=True)
+                self.events.save(each["event"], user, dict(each), each["dataFields"], create=True)
 
     def dump(self) -> Iterator[dict[str, Any]]:
         """Yield all lists, users and events as JSON."""
