@@ -228,7 +228,7 @@ def look_at_export(
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
         found: Any = declarations.export_goal(connection, goal)
-        is_events = isinstance(found, model.EventExportGoal)
+        is_events = found in declared.event_exports
         run_type: Any = EventRun if is_events else UserRun if model.kind_of(declared).audience else FileRun
         run = run_type(
             run_id="preview",

@@ -234,7 +234,9 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
             values = "  ".join(f"{name}={_event_value(value)}" for name, value in event["properties"].items())
             at = event["happened_at"]
             moment = at if isinstance(at, str) else f"{at:{_TIME}}"  # text: a year that Python has not
-            say(f"  {moment}  {event['type']}  {event['event_id']}  {values}".rstrip())
+            say(f"  {moment}  {event['type']}  {event['event_id']}")
+            if values:
+                say(f"    {values}")
 
 
 _ITEMS_SHOWN = 3

@@ -34,6 +34,7 @@ from cdp_sync.model import (
     EXPORT_COUNTERS,
     EventColumn,
     EventExportGoal,
+    EventType,
     ExportFile,
     ExportFormat,
     FileExportGoal,
@@ -55,6 +56,8 @@ from cdp_sync.model import (
 )
 from cdp_sync.model.consistency import find_problems, find_profile_problems
 from cdp_sync.model.declared import PropertyType
+from cdp_sync.model.event import READY_MADE, EventProperty
+from cdp_sync.model.event_import import EventImport, ItemsImport
 from cdp_sync.model.goal import SetMode
 from cdp_sync.model.operators import NAMES
 
@@ -84,6 +87,10 @@ def blocks(text: str, language: str) -> list[str]:
         GroupType,
         Format,
         Profiles,
+        EventType,
+        EventProperty,
+        EventImport,
+        ItemsImport,
         Objective,
         Rollup,
         Segment,
@@ -165,8 +172,10 @@ def test_every_set_mode_is_documented() -> None:
 
 def test_every_row_counter_is_documented() -> None:
     """The documentation explains every counter of rows."""
-    rows = [name for name in COUNTERS if name.startswith("rows_")]
-    assert [name for name in (*rows, *EXPORT_COUNTERS, *EVENT_COUNTERS) if f"`{name}`" not in OPERATING] == []
+    rows, of_events = ([name for name in COUNTERS if name.startswith(each)] for each in ("rows_", "events_"))
+    assert [
+        name for name in (*rows, *EXPORT_COUNTERS, *EVENT_COUNTERS, *of_events) if f"`{name}`" not in OPERATING
+    ] == []
 
 
 def test_states_and_counts_are_documented() -> None:
@@ -202,8 +211,12 @@ def test_the_demonstration_installs_every_shown_program() -> None:
 
 def test_shown_declarations_are_valid() -> None:
     """The README's profile model and connections are valid together."""
-    declared = [yaml.safe_load(block) for block in blocks(README, "yaml")]
-    attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in declared}
+    every = [yaml.safe_load(block) for block in blocks(README, "yaml")]
+    attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in every if "type" in each}
+    in_profiles, in_connection = (each for each in every if "type" not in each)
+    extended = ((attributes["ProfileModel"], in_profiles), (attributes["SftpConnection"], in_connection))
+    for declared, more in extended:
+        declared.update({key: [*declared.get(key, []), *values] for key, values in more.items()})
     connections = SftpConnection(**attributes["SftpConnection"]), SailthruConnection(**attributes["SailthruConnection"])
     profiles = Profiles(**attributes["ProfileModel"])
     problems = [problem for connection in connections for problem in find_problems(connection, profiles)]
@@ -234,7 +247,17 @@ def test_shown_import_goals_are_valid() -> None:
     """Import goals in docs/declaring.md are valid."""
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if "import_profiles" in part]
     goals = [FileGoal.model_validate(goal) for part in shown if "type" not in part for goal in part["import_profiles"]]
-    assert {goal.name for goal in goals} >= {"orders", "balances", "invoices"}
+    assert {goal.name for goal in goals} >= {"orders", "order_lines", "balances", "invoices"}
+    types = {name: EventType.model_validate(name) for name in READY_MADE}
+    assert [problem for goal in goals for event in goal.events for problem in event.problems(types)] == []
+
+
+def test_every_ready_made_type_is_documented() -> None:
+    """docs/declaring.md names every ready-made type of events, with all of its properties."""
+    names = {name for name in READY_MADE if f"`{name}`" not in DECLARING}
+    props = [prop for name in READY_MADE for prop in EventType.model_validate(name).properties]
+    fields = {each.name for prop in props for each in (prop, *prop.items)}
+    assert names | {name for name in fields if f"`{name}`" not in DECLARING} == set()
 
 
 def test_the_shown_export_of_events_is_valid() -> None:

@@ -54,7 +54,10 @@ def test_shown_commands_succeed(demonstrated: tuple[Path, dict[str, str]]) -> No
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_second_demonstration_continues(demonstrated: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    """A second demonstration continues: it keeps earlier corrections and delivers the file of another day."""
+    """A second demonstration continues: it keeps earlier corrections and delivers the file of another day.
+
+    Iterable has the purchases of the first one, corrected as they are here.
+    """
     folder = shutil.copytree(demonstrated[0], tmp_path / "again")
     done = subprocess.run(
         [sys.executable, "-m", "cdp_sync.cli", "demo"],
@@ -70,3 +73,5 @@ def test_a_second_demonstration_continues(demonstrated: tuple[Path, dict[str, st
     assert "imported " not in first.split("files", 1)[1]
     assert "The first files arrive" not in done.stdout
     assert "customers_2026-01-08.csv  imported" in second
+    (order,) = [line.split() for line in done.stdout.splitlines() if line.startswith("  order A-9001 ")]
+    assert order == ["order", "A-9001", *["19.90:", "1", "Tea,", "4", "Cup"] * 2]

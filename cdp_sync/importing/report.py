@@ -23,6 +23,7 @@ def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportRepor
             *_doubtful_times(session, run, columns),
             *_rounded(session, columns),
             *_about_events(session, columns),
+            *_about_changed_ids(session, columns),
         )
         for number, warning in warnings:
             of_cells.setdefault(number, []).append(warning)
@@ -78,6 +79,21 @@ def _doubtful_times(session: Session, run: ImportRun, columns: Columns) -> Itera
         odd = "time does not exist or exists" if count == 1 else "times do not exist or exist"
         rule = "a skipped time is moved forward, of a repeated one the second is taken"
         yield file, f"{field}: {count:,} {odd} twice in {zone}; {rule}. Have times written with their offset."
+
+
+def _about_changed_ids(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:
+    if all(event.id for event in columns.events):
+        return
+    warning = (
+        "It was imported before, under another declaration. Its events have no id but their content: those of which "
+        "more or other properties are imported now are there twice. Map an id."
+    )
+    query = """
+        select distinct file
+        from event_outcome
+        where created > 0 and file in (select file from staging.previous_row where not same_fingerprint)"""
+    for (file,) in session.rows(query):
+        yield file, warning
 
 
 def _about_events(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:

@@ -247,7 +247,9 @@ class AudienceGoal(ExportGoal):
         links = ", ".join(f"{link.property} → {link.field}" for link in self.link)
         leave = "; who leaves the segment is taken off" if self.removes else ""
         lists = f"\n- lists: {', '.join(self.memberships)}{leave}" if self.memberships else ""
-        return f"linked by {links}; {'creates' if self.create_users else 'never creates'} users{lists}"
+        sent = ", ".join(f"{events.type} → {events.target}" for events in self.sent_events)
+        events = f"\n- events: {sent}" if sent else ""
+        return f"linked by {links}; {'creates' if self.create_users else 'never creates'} users{lists}{events}"
 
     def problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""

@@ -187,6 +187,8 @@ class ImportRules(RowRules):
         yield from super().problems(profiles)
         for index, event in enumerate(self.events):
             yield from (f"events[{index}]{problem}" for problem in event.problems(profiles.event))
+            if event.id and (event.type, event.id) in [(other.type, other.id) for other in self.events[:index]]:
+                yield f"events[{index}].id: another entry has the type and the id of this one; needed is one entry"
 
     @property
     def fields(self) -> tuple[str, ...]:

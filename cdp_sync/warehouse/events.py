@@ -72,12 +72,14 @@ def check_event_types(profiles: Profiles, stored: EventColumns) -> None:
 
 def event_type_problems(profiles: Profiles, stored: EventColumns) -> list[PropertyTypeChanged]:
     """Return an error for each property of an event, or of its items, whose declared type differs from the column's."""
-    return [
-        type_changed(f"{path!r} of the event {event.name!r}", found, wanted, event.table, prop)
-        for event in profiles.event_types
-        for prop in event.properties
-        for path, found, wanted in _differences(prop, stored.get(event.name, {}).get(prop.name))
-    ]
+    problems = []
+    for event in profiles.event_types:
+        for prop in event.properties:
+            held = stored.get(event.name, {}).get(prop.name)
+            for path, found, wanted in _differences(prop, held):
+                named, column = f"{path!r} of the event {event.name!r}", _converted(prop, held)
+                problems.append(type_changed(named, found, wanted, event.table, prop, column=column))
+    return problems
 
 
 def count_expired(session: Session, profiles: Profiles, now: datetime) -> dict[str, int]:
@@ -132,6 +134,14 @@ def _differences(prop: EventProperty, stored: str | None) -> list[tuple[str, str
         for item in prop.items
         if (found := fields.get(item.name, item.sql_type)) != item.sql_type
     ]
+
+
+def _converted(prop: EventProperty, stored: str | None) -> str:
+    """Return the type of a column with the declared types; its items keep the fields that are not declared."""
+    fields = (item_columns(stored) if prop.items and stored else None) or {}
+    fields |= {item.name: item.sql_type for item in prop.items}
+    items = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in fields.items())
+    return f"STRUCT({items})[]" if fields else prop.sql_type
 
 
 def item_columns(stored: str) -> dict[str, str] | None:

@@ -97,14 +97,19 @@ def all_type_problems(session: Session, profiles: Profiles) -> list[PropertyType
     return [problem for each in every for problem in type_problems(each, stored_columns(session, each.table))]
 
 
-def type_changed(named: str, found: str, declared: str, table: str, prop: Property) -> PropertyTypeChanged:
-    """Return the error about a property whose declared type differs from that of its column in a table."""
+def type_changed(
+    named: str, found: str, declared: str, table: str, prop: Property, *, column: str = ""
+) -> PropertyTypeChanged:
+    """Return the error about a property whose declared type differs from that of its column in a table.
+
+    `column` is the type to convert the column to, where it is not that of the property.
+    """
     return PropertyTypeChanged(
         f"Property {named} is stored as {found} and declared as {declared}.",
         needed="Stored and declared type must be the same.",
         remedy=(
             "Declare the stored type, choose a new name for the property, or convert the column yourself: "
-            f"alter table {table} alter {quote_identifier(prop.name)} type {prop.sql_type};"
+            f"alter table {table} alter {quote_identifier(prop.name)} type {column or prop.sql_type};"
         ),
     )
 

@@ -110,6 +110,7 @@ _EXPORTED = {
     "exported_profile": "profile_id",
     "exported_event": "event_type, event_hash",
     "exported_until": "event_type",
+    "exported_event_profile": "profile_id",
 }
 """The tables that know an export goal by its number, and what identifies a row of the goal there."""
 

@@ -164,7 +164,7 @@ def test_an_invalid_mode_is_refused_with_all_modes(project: Project) -> None:
 
 def test_all_problems_of_a_file_are_reported_at_once(project: Project) -> None:
     """All problems of a file are reported in one message."""
-    project.connect("shop", goal(fils="x", directory=""), goal("orders", format={"encoding": "utf-88"}, link=[]))
+    project.connect("shop", goal(fils="x", directory=""), goal("orders", format={"encoding": "utf-88"}, link="Email"))
     message = refusal()
     for place in ("[0].fils", "[0].directory", "[1].format.encoding", "[1].link"):
         assert f"import_profiles{place}" in message

@@ -18,7 +18,8 @@ from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.normalize import NormalizedPart, normalize
 from cdp_sync.importing.reading.records import read_records
 from cdp_sync.importing.sources.archives import Part
-from cdp_sync.importing.staging.plan import Cells, read_part
+from cdp_sync.importing.staging.cells import Cells
+from cdp_sync.importing.staging.plan import read_part
 from cdp_sync.model import FileGoal
 from cdp_sync.warehouse import Session
 from cdp_sync_tests.generated import SEED

@@ -41,7 +41,11 @@ ORDER = {
         },
     ],
 }
-WITH_EVENTS = Profiles.model_validate({**PROFILES.model_dump(exclude_defaults=True), "event_types": [ORDER, VISIT]})
+VISITORS = {"name": "visitors", "when": {"event": "visit"}}
+_WITHOUT = PROFILES.model_dump(exclude_defaults=True)
+WITH_EVENTS = Profiles.model_validate(
+    {**_WITHOUT, "segments": [*_WITHOUT["segments"], VISITORS], "event_types": [ORDER, VISIT]}
+)
 
 TO_PURCHASE, TO_VISIT = {"type": "order", "to": "purchase"}, {"type": "visit", "to": "Store visit"}
 

@@ -135,6 +135,16 @@ def test_people_who_enter_the_segment_bring_all_their_events(crm: Exchange) -> N
     assert sorted(stored(crm)) == ["o1", "visit:v1", "visit:v2", "visit:v5", "visit:v6"]
 
 
+def test_a_segment_may_ask_for_events(crm: Exchange) -> None:
+    """New events of people go along whose values are the same, also where events put them into the segment."""
+    crm.goal = goal(segment="visitors")
+    assert crm.run().counters.events_written == 3
+    crm.box.clock.advance(HOUR)
+    happened(crm, "visit", 1, {"event_id": "v5"})
+    counters = crm.run().counters
+    assert (counters.profiles_same, counters.events_written) == (2, 1)
+
+
 def test_users_who_do_not_exist_get_no_events(crm: Exchange) -> None:
     """Without `create_users`: an event would create the user. They come with the user."""
     crm.goal = goal(create_users=False)

@@ -46,7 +46,7 @@ EXPORT = {
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[IterableSandbox]:
-    """An Iterable with two people who bought something, one of whom spent much, and a catalog."""
+    """An Iterable with two people who bought something, the one spent much, and a catalog."""
     monkeypatch.setenv("CRM_KEY", KEY)
     monkeypatch.setenv("TMPDIR", str(tmp_path))  # limits of this test alone
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

@@ -76,6 +76,7 @@ def test_the_lineage_reads_goal_events_segment_export(shop: Project) -> None:
     assert graph.get(EXPORTED).parent_keys == {SEGMENT, EVENTS}
     assert graph.get(dg.AssetKey(["event_visit"])).parent_keys == set()
     assert not graph.get(TABLE).is_materializable
+    assert "- events: " in (graph.get(IMPORTED).description or "")
     selected = definitions.resolve_job_def("shop_sync").asset_layer.selected_asset_keys
     assert set(selected) == {IMPORTED, EVENTS, SEGMENT, EXPORTED}
 
@@ -140,7 +141,7 @@ def test_a_profile_shows_its_timeline(shop: Project, instance: dg.DagsterInstanc
     assert "revenue" in printed
     assert "7.0000" in printed
     assert "events: 3 order" in printed
-    assert "order  o9  total_revenue=4.0000  products=[p0 1, p1 1, p2 1, … 5 in all]" in printed
+    assert "order  o9\n    total_revenue=4.0000  products=[p0 1, p1 1, p2 1, … 5 in all]" in printed
 
 
 def shop_profiles() -> Any:

@@ -3,8 +3,10 @@
 import csv
 import gzip
 import io
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,13 @@ SHOP_ONE = "webshop/inbox/customers_2026-01-05.csv"
 SHOP_TWO = "webshop/inbox/customers_2026-01-06.csv"
 SHOP_THREE = "webshop/inbox/customers_2026-01-07.csv"
 ORDERS = "webshop/inbox/orders_2026-01-06.csv"
+LINES = "webshop/inbox/order_lines_2026-01-06.csv"
 CONSENTS = "webshop/inbox/consents_2026-01-06.csv"
 BRANCH_ONE = "filiale/inbox/kunden_2026-01-05.csv"
 BRANCH_TWO = "filiale/inbox/kunden_2026-01-06.csv.gz"
-FILES = (BRANCH_ONE, SHOP_ONE, BRANCH_TWO, SHOP_TWO, ORDERS, CONSENTS)
+STORES = "filiale/inbox/filialen_2026-01-05.csv"
+DAILY = (BRANCH_TWO, SHOP_TWO, ORDERS, LINES, CONSENTS)
+FILES = (STORES, BRANCH_ONE, SHOP_ONE, *DAILY)
 
 ODDITIES = [
     pytest.param(path, rows, id=f"{Path(path).name}: {name}")
@@ -26,6 +31,7 @@ ODDITIES = [
         (SHOP_ONE, demo.SHOP_ODDITIES),
         (SHOP_TWO, demo.LATER_SHOP_ODDITIES),
         (ORDERS, demo.ORDER_ODDITIES),
+        (LINES, demo.LINE_ODDITIES),
         (BRANCH_ONE, demo.BRANCH_ODDITIES),
     )
     for name, rows in oddities.items()
@@ -97,22 +103,23 @@ def test_files(root: Path, tmp_path: Path) -> None:
     paths = demo.write_demo_files(tmp_path, rounds=3)
     assert contents(root).keys() == set(FILES)
     assert contents(root).items() <= contents(tmp_path).items()
-    assert len(paths) == len(FILES) + 2 * 4
+    assert len(paths) == len(FILES) + 2 * len(DAILY)
     times = [path.stat().st_mtime for path in paths]
     assert times == sorted(set(times))
 
 
-@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("path", [path for path in FILES if path != STORES])
 def test_declared_format(root: Path, path: str) -> None:
     """Every file parses strictly in its declared format, and nearly all of its cells convert."""
     header, *rows = read(root / path)
     expected = {
         "orders": demo.ORDERS_HEADER,
+        "order_lines": demo.LINES_HEADER,
         "kunden": demo.BRANCH_HEADER,
         "customers": demo.SHOP_HEADER,
         "consents": demo.CONSENTS_HEADER,
     }
-    assert tuple(header) == expected[Path(path).name.partition("_")[0]]
+    assert tuple(header) == expected[Path(path).name.rpartition("_")[0]]
     assert sum(len(row) == len(header) for row in rows) > 0.9 * len(rows) > 25
 
 
@@ -125,6 +132,9 @@ def test_declared_format(root: Path, path: str) -> None:
         (SHOP_ONE, "LastSeen", datetime.fromisoformat, {"2026-01-04 24:61:00"}),
         (ORDERS, "Amount", float, {"n/a", "1.234,56"}),
         (ORDERS, "OrderedAt", datetime.fromisoformat, set()),
+        (LINES, "Quantity", int, {"two"}),
+        (LINES, "NetPrice", float, set()),
+        (STORES, "Eröffnet", german_date, {"31.02.1998"}),
         (BRANCH_ONE, "Umsatz", german_number, {"n/a", "1,234.56"}),
         (BRANCH_ONE, "Geburtstag", german_date, {"31.02.1990"}),
         (BRANCH_TWO, "Umsatz", german_number, set()),
@@ -214,12 +224,27 @@ def test_sums(root: Path) -> None:
     assert len(people) - len(set(people)) > 8
 
 
+def test_lines_of_orders(root: Path) -> None:
+    """The prices of an order's lines add up to its amount; a few lines are of orders that are not there."""
+    orders, lines = read(root / ORDERS), read(root / LINES)
+    amounts = {row[0]: row[2] for row in orders[1:] if len(row) == len(orders[0]) and row[0] < "A-9003"}
+    paid: dict[str, Decimal] = defaultdict(Decimal)
+    for order, _, _, quantity, price in lines[1:]:
+        paid[order] += Decimal(price) * (int(quantity) if order in amounts else 1)
+    assert {order: Decimal(amount) for order, amount in amounts.items()}.items() - paid.items() == {
+        ("A-9002", Decimal("5.10"))  # an order without lines
+    }
+    assert "A-9999" in paid.keys() - {row[0] for row in orders}
+
+
 def test_corrections(tmp_path: Path) -> None:
     """The second act corrects rows of the last file, keeps the others, appends rows, and adds a file."""
     demo.write_demo_files(tmp_path)
     before, modified_at = read(tmp_path / SHOP_TWO), (tmp_path / SHOP_TWO).stat().st_mtime
-    rewritten, added = demo.deliver_corrections(tmp_path)
-    assert (rewritten, added) == (tmp_path / SHOP_TWO, tmp_path / SHOP_THREE)
+    lines = read(tmp_path / LINES)
+    rewritten, added, corrected_lines = demo.deliver_corrections(tmp_path)
+    assert (rewritten, added, corrected_lines) == (tmp_path / SHOP_TWO, tmp_path / SHOP_THREE, tmp_path / LINES)
+    assert [row[0] for row, now in zip(lines, read(corrected_lines), strict=True) if row != now] == ["A-9001"]
     assert added.stat().st_mtime > rewritten.stat().st_mtime > modified_at
     after = read(rewritten)
     corrected = [row for row in before if row not in after]

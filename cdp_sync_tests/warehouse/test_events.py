@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -72,6 +73,21 @@ def test_a_changed_type_is_refused_with_the_way_out(session: Session, changed: d
     assert named in str(refused.value)
     assert "alter table event_order alter" in str(refused.value)
     assert event_columns(session) == before
+
+
+def test_the_statement_of_a_changed_type_keeps_what_is_not_declared(session: Session) -> None:
+    """After the statement that the error shows, the type fits, and the items still have their other fields."""
+    sync_events(session, profiles(PRODUCTS))
+    session.execute(
+        "insert into warehouse.event_order by name select 'o1' as event_id, [{id: '7', price: 1.5}] as products"
+    )
+    changed = profiles({"name": "products", "items": [{"name": "id", "type": "number", "identifier": True}]})
+    with pytest.raises(PropertyTypeChanged) as refused:
+        sync_events(session, changed)
+    statement = str(refused.value).partition("alter table ")[2]
+    session.execute(f"alter table warehouse.{statement}")
+    sync_events(session, changed)
+    assert session.value("select products from warehouse.event_order") == [{"id": 7, "price": Decimal("1.5")}]
 
 
 def test_events_expire_by_their_own_time_and_stay_known(session: Session) -> None:

@@ -12,7 +12,8 @@ from cdp_sync.errors import FileRejected, GoalFailed
 from cdp_sync.importing.converting.conversion import convert_one
 from cdp_sync.importing.reading.normalize import NormalizedPart
 from cdp_sync.importing.run import ImportRun
-from cdp_sync.importing.staging.plan import Cells, read_part
+from cdp_sync.importing.staging.cells import Cells
+from cdp_sync.importing.staging.plan import read_part
 from cdp_sync.model import Append, FetchedFile, ImportGoal, Property, Window
 from cdp_sync.warehouse import Session, Step, statement, write_watermarks
 

@@ -127,7 +127,8 @@ class JsonItems:
         )
         if identifier := self.items.identifier:
             blank = f"len(list_filter({texts}, lambda item: not coalesce({self._has(identifier.name)}, false)))"
-            reason = f"{blank} || {quote_literal(f' items of {self.items.prop.name} without an id are not imported')}"
+            what = quote_literal(f"items of {self.items.prop.name} that have no id, and are not imported: ")
+            reason = f"{what} || {blank}"
             yield Complaint(f"coalesce({blank} > 0, false)", field, "null", reason)
         for name, inner in self.items.named.items():
             conversion = self._converted(name)

@@ -13,14 +13,12 @@ from cdp_sync.importing.reading.readers import READERS, stage_rows
 from cdp_sync.importing.reading.slices import slices
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import Part, naming, printable, unpack
+from cdp_sync.importing.staging.cells import Cells, digest, named_before
 from cdp_sync.importing.staging.columns import Columns, detected_properties, detected_warnings, plan_columns
 from cdp_sync.importing.staging.detected_types import note_types
 from cdp_sync.importing.staging.plan import (
-    Cells,
     deferred_step,
-    digest,
     hashed_fields,
-    named_before,
     part_relation,
     processed_step,
     read_part,

@@ -79,7 +79,7 @@ STAGING_FILE = (
           others=("delta", "linking", "reading", "sources", "upserting")),
     Table("staging.previous_row", "a row of the previous import of a file", "delta.replace.compare_rows",
           "file integer, same_fingerprint boolean, row_hash uuid, source_hash uuid, applied boolean, profile_id uuid, "
-          "sums struct(property varchar, amount varchar)[], read_hash uuid", others=("upserting",)),
+          "sums struct(property varchar, amount varchar)[], read_hash uuid", others=("report", "upserting")),
     Table("staging.previous_by_key", "what the key of a staged row last brought; only with `row_key`",
           "delta.replace.compare_rows", varies="the columns of `warehouse.keyed_row`", others=("upserting",)),
     Table("staging.unchanged", "a staged row that an earlier import applied", "delta.replace.compare_rows",

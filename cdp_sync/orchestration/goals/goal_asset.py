@@ -10,6 +10,7 @@ from cdp_sync.model import (
     Connection,
     EventExportGoal,
     ExportGoal,
+    ImportGoal,
     Profiles,
     RowRules,
     event_export_fingerprint,
@@ -57,18 +58,12 @@ def build_import(
     steps_of: Any = SourceSteps if kind.source else FileSteps
     steps = steps_of(connection, goal, profiles)
     ops = _build_ops(steps, priority=-place)
-    importing, noun = steps.importing, goal.records(profiles).noun
-    links = ", ".join(f"{link.field} → {link.property}" for link in importing.link)
+    importing = steps.importing
     imported = _build_goal(
         steps,
         ops,
         kinds={kind.platform, "duckdb"},
-        description=(
-            f"{goal.title or f'Imports {noun}s of {connection.label}'}.\n\n"
-            f"- {goal.origin}\n"
-            f"- linked by {links}\n"
-            f"- {'creates' if importing.allow_new_profiles else 'never creates'} {noun}s"
-        ),
+        description=_import_description(goal, importing, connection, profiles),
         code_version=fingerprint(importing, profiles, connection.objectives),
     )
     if kind.source:
@@ -84,6 +79,18 @@ def build_import(
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     return imported, files
+
+
+def _import_description(goal: RowRules, importing: ImportGoal, connection: Connection, profiles: Profiles) -> str:
+    noun = goal.records(profiles).noun
+    events = ", ".join(dict.fromkeys(profiles.event[each.type].label for each in importing.events))
+    lines = [goal.origin]
+    if importing.link:
+        lines.append(f"linked by {', '.join(f'{link.field} → {link.property}' for link in importing.link)}")
+        lines.append(f"{'creates' if importing.allow_new_profiles else 'never creates'} {noun}s")
+    lines += [f"events: {events}"] if events else []
+    about = "".join(f"\n- {line}" for line in lines)
+    return f"{goal.title or f'Imports {noun}s of {connection.label}'}.\n{about}"
 
 
 def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *, place: int) -> dg.AssetsDefinition:

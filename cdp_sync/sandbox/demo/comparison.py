@@ -5,11 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, ClassVar, cast
 
 from cdp_sync.connectors.iterable.client import IterableClient
 from cdp_sync.connectors.iterable.goals import IterableConnection
-from cdp_sync.connectors.iterable.protocol import subscribe
+from cdp_sync.connectors.iterable.protocol import Call, subscribe
 from cdp_sync.connectors.sailthru.client import SailthruClient
 from cdp_sync.connectors.sailthru.goals import SailthruConnection
 from cdp_sync.model.connection import Connection
@@ -24,10 +25,24 @@ from warehouse.profile join warehouse.list_member using (profile_id)
 where connection = $connection and email is not null
 order by mailing_lists is null, email"""
 
-_OF_ITERABLE = {"email", "emailListIds", "signupDate", "signupSource", "profileUpdatedAt", "itblInternal"}
+_OF_ITERABLE = {
+    "email",
+    "emailListIds",
+    "signupDate",
+    "signupSource",
+    "profileUpdatedAt",
+    "shoppingCartItems",
+    "itblInternal",
+}
 """What Iterable adds to a user's fields."""
 
 _PROFILE = "select * from warehouse.live_profile where lower(email) = $email"
+
+_ORDERS = """
+select event_id, total_revenue, products
+from warehouse.event_order join warehouse.live_profile using (profile_id)
+where lower(email) = $email and happened_at is not null
+order by happened_at"""
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,8 @@ class User:
     id: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
+    orders: Mapping[str, str] = field(default_factory=dict)
+    """What was bought, by the id of the order."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +145,11 @@ class AtIterable(Platform):
         with IterableClient(self._declared.project) as client:
             names = {each.id: each.name for each in client.lists()}
             fields = client.user("email", email) or {}
+            done = client.ask(Call("GET", "events", f"events/{email}"))["events"]
+        bought = {each["_id"]: each["dataFields"] for each in done if each["eventType"] == "purchase"}
+        orders = {order: _order(each["total"], each["shoppingCartItems"]) for order, each in bought.items()}
         lists = tuple(names[each] for each in fields.get("emailListIds", ()))
-        return User(None, {name: held for name, held in fields.items() if name not in _OF_ITERABLE}, lists)
+        return User(None, {name: held for name, held in fields.items() if name not in _OF_ITERABLE}, lists, orders)
 
 
 class BothSides:
@@ -168,16 +188,18 @@ class BothSides:
     def _person(self, email: str) -> Person:
         with project_warehouse().open("read") as session:
             here = session.records(_PROFILE, {"email": email})[0]
+            orders = {order: _order(total, items) for order, total, items in session.rows(_ORDERS, {"email": email})}
         there = self.platform.user(email)
         rows = [
             *([("sid", _shown(here["sailthru_profile_id"]), there.id)] if there.id else []),
             *((name, _shown(held), _shown(value)) for name, held, value in self._fields(here, there.fields)),
             ("lists", _shown(here["mailing_lists"]), _shown(sorted(there.lists))),
+            *((f"order {order}", orders.get(order, ""), bought) for order, bought in there.orders.items()),
         ]
         return Person(email, tuple(rows))
 
     def _fields(self, here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterable[tuple[str, Any, Any]]:
-        exported = {column.field: column.property for column in self._goal.map if column.property}
+        exported = {column.field: column.property for column in self._goal.map if column.property and not column.group}
         imported = {name: held for name, held in self._imported.items() if name in there}
         mapped = {name: here[held] for name, held in {**imported, **exported}.items()}
         for name in (*mapped, *(name for name in there if name not in mapped)):
@@ -188,6 +210,11 @@ def both_sides(declarations: Declarations) -> list[BothSides]:
     """Return the platforms of the demonstration, each beside the profiles here."""
     declared = ((platform, declarations.connection(platform.connection)) for platform in (AtSailthru, AtIterable))
     return [BothSides(platform(connection), connection) for platform, connection in declared]
+
+
+def _order(total: float | Decimal, items: Iterable[Mapping[str, Any]] | None) -> str:
+    bought = (f"{item['quantity']} {item['name']}" for item in items or ())
+    return ": ".join(filter(None, (f"{total:.2f}", ", ".join(bought))))
 
 
 def _shown(value: object) -> str:

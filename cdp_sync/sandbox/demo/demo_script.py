@@ -27,10 +27,19 @@ CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru", "iterable")
 _DECLARED = Path(__file__).parent / "defs"
 
 _TOTALS = """
-select
-    count(*) as profiles, count(email) as "with e-mail", count(customer_number) as "with customer number",
-    sum(order_total) as "order total", sum(branch_total) as "branch total"
-from warehouse.profile"""
+select * from (
+    select
+        count(*) as profiles, count(email) as "with e-mail", count(customer_number) as "with customer number",
+        sum(order_total) as "order total", sum(branch_total) as "branch total"
+    from warehouse.profile
+), (
+    select
+        count(*) filter (not waits) as orders, sum(len(products)) filter (not waits)::bigint as "lines of orders",
+        count(*) filter (waits) as "orders that wait"
+    from (select products, profile_id is null or happened_at is null as waits from warehouse.event_order)
+), (
+    select count(*) as stores from warehouse.group_store
+)"""
 
 
 def play() -> int:
@@ -54,7 +63,8 @@ def play() -> int:
         for side in sides:
             _show_platform(side)
     further = [
-        call(words) for words in ("runs", "quarantine", "profile ada.quill@example.com", "segment regulars", "up")
+        call(words)
+        for words in ("runs", "quarantine", "profile ada.quill@example.com", "group store B1", "segment regulars", "up")
     ]
     say("\n  ".join(["Look further:", *further]), lines=True)
     return 0 if all(outcome.state == "success" for outcome in outcomes) else 1

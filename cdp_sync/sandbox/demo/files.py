@@ -31,8 +31,17 @@ SHOP_HEADER = (
     *("Total", "Interests", "Birthday", "LastSeen", "Newsletter"),
 )
 ORDERS_HEADER = ("OrderId", "Email", "Amount", "OrderedAt")
+LINES_HEADER = ("OrderId", "Sku", "Product", "Quantity", "NetPrice")
 CONSENTS_HEADER = ("Email", "Zone", "Agreed", "Refused")
 BRANCH_HEADER = ("Kundennummer", "E-Mail", "Vorname", "Nachname", "Umsatz", "Geburtstag", "Interessen")
+STORES_HEADER = ("Filiale", "Ort", "Eröffnet")
+
+PRODUCTS = (("S-01", "Tea"), ("S-02", "Coffee"), ("S-03", "Teapot"), ("S-04", "Cup"), ("S-05", "Notebook"))
+STORES: tuple[Row, ...] = (
+    ("B1", "Berlin", "01.03.2004"),
+    ("H1", "Hamburg", "15.09.2011"),
+    ("M1", "München", "31.02.1998"),  # there is no such day
+)
 
 _ADA = ("ada.quill@example.com", "0171900", "Ada", "Quill", "4", "80.00", "art", "1971-04-02", "2026-01-04 09:00:00")
 _BEN = ("ben.stone@example.org", "0171901", "Ben", "Stone", "1", "12.50", "music", "1988-12-24", "2026-01-03 18:30:00")
@@ -99,6 +108,14 @@ ORDER_ODDITIES: dict[str, tuple[Row, ...]] = {
     "too few fields": (("A-9007", _BEN[0]),),
 }
 """Rows of each file of orders."""
+
+LINE_ODDITIES: dict[str, tuple[Row, ...]] = {
+    "lines of one order": (("A-9001", "S-01", "Tea", "1", "12.00"), ("A-9001", "S-04", "Cup", "2", "3.95")),
+    "an order that never arrives": (("A-9999", "S-02", "Coffee", "1", "6.90"),),
+    "no number": (("A-9003", "S-05", "Notebook", "two", "3.50"),),
+    "nothing names it": (("A-9003", "", "Notebook", "1", "3.50"),),
+}
+"""Rows of each file of order lines."""
 
 BRANCH_ODDITIES: dict[str, tuple[Row, ...]] = {
     "exact duplicates": (("0172902", "doppelt@example.net", "Dora", "Doppel", "12,00", "01.02.1983", "Garten"),) * 2,
@@ -169,27 +186,34 @@ class Delivery:
 def write_demo_files(root: Path, *, seed: int = 20260101, rounds: int = 1) -> list[Path]:
     """Write the first deliveries and as many daily rounds of later ones; return the files, oldest first."""
     (root / OUTBOX).mkdir(parents=True, exist_ok=True)
-    deliveries = [_branch_file(seed, 0), _shop_file(seed, 0)]
+    deliveries = [_stores_file(), _branch_file(seed, 0), _shop_file(seed, 0)]
     for day in range(1, rounds + 1):
         deliveries += [
             _branch_file(seed, day),
             _shop_file(seed, day),
             _orders_file(seed, day),
+            _lines_file(seed, day),
             _consents_file(seed, day),
         ]
     return [delivery.write(root) for delivery in deliveries]
 
 
 def deliver_corrections(root: Path, *, seed: int = 20260101) -> list[Path]:
-    """Write the last web shop file once more, corrected and longer, and the next day's file; return both.
+    """Write the last web shop file once more, corrected and longer, the next day's, and corrected order lines.
 
     Args:
         root: Where `write_demo_files` wrote.
         seed: The seed it was given.
     """
-    last = max((root / SHOP).glob("customers_*.csv"))
-    day = (date.fromisoformat(last.stem.partition("_")[2]) - FIRST_DAY).days
-    return [_shop_file(seed, day, corrected=True).write(root), _shop_file(seed, day + 1).write(root)]
+    day, day_of_lines = (_last_day(root, name) for name in ("customers", "order_lines"))
+    shop_files = _shop_file(seed, day, corrected=True), _shop_file(seed, day + 1)
+    return [each.write(root) for each in (*shop_files, _lines_file(seed, day_of_lines, corrected=True))]
+
+
+def _last_day(root: Path, name: str) -> int:
+    """Return the day of the web shop's last file of a name, counted from the first day."""
+    last = max((root / SHOP).glob(f"{name}_*.csv"))
+    return (date.fromisoformat(last.stem.rpartition("_")[2]) - FIRST_DAY).days
 
 
 def _shop_file(seed: int, day: int, *, corrected: bool = False) -> Delivery:
@@ -200,13 +224,44 @@ def _shop_file(seed: int, day: int, *, corrected: bool = False) -> Delivery:
 
 
 def _orders_file(seed: int, day: int) -> Delivery:
+    at = _instant(day, hour=7)
+    rows = _flat(ORDER_ODDITIES.values()) + _orders(seed, day)
+    return Delivery(f"{SHOP}/orders_{at:%Y-%m-%d}.csv", ORDERS_HEADER, rows, at)
+
+
+def _orders(seed: int, day: int) -> list[Row]:
+    """Return an order of each person, and a second one of every fourth."""
     fake = faker(seed, "en_GB", "orders", day)
-    rows = _flat(ORDER_ODDITIES.values())
+    rows: list[Row] = []
     for number, person in enumerate(shop_people(seed, day - 1) + shop_people(seed, day - 1)[::4]):
         ordered = _instant(day - 1, hour=7) + timedelta(seconds=fake.random_int(0, 60_000))
         rows.append((f"A-{day:02}{number:03}", person.email, _cents(fake, 9_900), ordered.isoformat()))
-    at = _instant(day, hour=7)
-    return Delivery(f"{SHOP}/orders_{at:%Y-%m-%d}.csv", ORDERS_HEADER, rows, at)
+    return rows
+
+
+def _lines_file(seed: int, day: int, *, corrected: bool = False) -> Delivery:
+    """Return one to three lines of each order, whose prices add up to its amount; corrected is one price of the first.
+
+    The lines are delivered before the orders.
+    """
+    fake = faker(seed, "en_GB", "order lines", day)
+    rows = _flat(LINE_ODDITIES.values())
+    if corrected:
+        rows[1] = (*rows[1][:3], "4", rows[1][4])
+    for order, _, amount, _ in _orders(seed, day):
+        bought = fake.random_elements(PRODUCTS, unique=True, length=fake.random_int(1, 3))
+        cents = round(float(amount) * 100)
+        shares = [cents // len(bought)] * (len(bought) - 1)
+        prices = [f"{each / 100:.2f}" for each in (*shares, cents - sum(shares))]
+        rows += [(order, *product, "1", price) for product, price in zip(bought, prices, strict=True)]
+    at = _instant(day, hour=18) + timedelta(hours=1) if corrected else _instant(day, hour=7) + timedelta(minutes=30)
+    return Delivery(f"{SHOP}/order_lines_{at:%Y-%m-%d}.csv", LINES_HEADER, rows, at)
+
+
+def _stores_file() -> Delivery:
+    at = _instant(0, hour=4)
+    path = f"{BRANCH}/filialen_{at:%Y-%m-%d}.csv"
+    return Delivery(path, STORES_HEADER, STORES, at, separator=";", newline="\r\n", encoding="latin-1")
 
 
 def _consents_file(seed: int, day: int) -> Delivery:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdp_sync.sandbox.demo.files import FIRST_DAY, Person, faker, invented_people, shop_people
+from cdp_sync.sandbox.demo.files import FIRST_DAY, STORES, Person, faker, invented_people, shop_people
 
 if TYPE_CHECKING:
     from faker import Faker
@@ -27,11 +27,11 @@ NEWCOMER = {
 CARDS = "Loyalty cards"
 NEW_CARD = {
     "email": "carl.cardless@example.org",
-    "dataFields": {"firstName": "Carl", "phone": "020 7946 0404", "favourites": ["films"]},
+    "dataFields": {"firstName": "Carl", "phone": "020 7946 0404", "favourites": ["films"], "homeStore": "H1"},
 }
 """Who gets a loyalty card in the second act: a user as a bulk update has it."""
 
-_ADAS_CARD = {"firstName": "ADA", "phone": "(020) 7946-0171", "favourites": ["travel"]}
+_ADAS_CARD = {"firstName": "ADA", "phone": "(020) 7946-0171", "favourites": ["travel"], "homeStore": "B1"}
 _ADA = {"first_name": "Ada", "topics": ["exhibitions", "travel"], "birthday": "1971-04-02"}
 _LEAP = {"first_name": "Lou", "topics": [], "birthday": "1990-02-31"}
 _TOPICS = ("exhibitions", "films", "recipes", "travel")
@@ -68,6 +68,7 @@ def _card_fields(fake: "Faker", person: Person, place: int) -> Mapping[str, Any]
         "firstName": person.first_name if place % 3 else person.first_name.upper(),
         "phone": fake.random_element(("0", "+44 ", "0044 ", "+44 (0)")) + number,
         "favourites": list(favourites),
+        "homeStore": STORES[place % len(STORES)][0],
     }
 
 

@@ -1,6 +1,7 @@
 """The endpoints `events` and `commerce`, and what is stored of an event."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -64,11 +65,11 @@ class Events:
         self.by_user: defaultdict[int, list[Event]] = defaultdict(list)
         self._clock = clock
         self._types: defaultdict[str, Registry] = defaultdict(lambda: Registry("event", {}, _MOST_FIELDS))
-        self._numbers = count(1)
+        self._new_ids = (f"{number:032x}" for number in count(1))
 
     def save(self, kind: str, user: User, asked: Asked, values: Fields, *, create: bool) -> Event:
         """Add an event, or replace the one with its id; raise Refused where a field has another type."""
-        event_id = str(asked.get("id") or f"{next(self._numbers):032x}")
+        event_id = str(asked.get("id") or next(each for each in self._new_ids if each not in self.by_id))
         check(len(event_id.encode()) <= 512, "id may have 512 bytes", "BadParams")
         types = self._types[asked.get("eventName") or kind]
         checked = types.check(values, create=create)
@@ -87,6 +88,12 @@ class Events:
     def record(self, kind: str, user: User, created: float, **values: Any) -> Event:  # noqa: ANN401 - any JSON
         """Add an event of any type, such as `emailOpen`, which no call stores."""
         return self.save(kind, user, {"createdAt": created}, values, create=True)
+
+    def dump(self) -> Iterator[Fields]:
+        """Yield the events as JSON."""
+        for each in self.by_id.values():
+            yield {"event": each.type, "id": each.event_id, **each.user.identifiers, "eventName": each.name,
+                   "createdAt": each.created, "dataFields": each.fields, **each.about}  # fmt: skip
 
     def of(self, user: User | None) -> list[Event]:
         """Return the events of a user, the newest first."""

@@ -228,12 +228,19 @@ class IterableSandbox(api.ApiSandbox):
         return f"{self.url}/{quote(self.downloads.renew(file, seconds).path)}"
 
     def load(self, users: Iterable[Mapping[str, Any]]) -> None:
-        """Add lists and users before the start."""
-        self.project.load(users)
+        """Add lists, users and their events before the start."""
+        given = list(users)
+        self.project.load(each for each in given if "event" not in each)
+        for each in (each for each in given if "event" in each):
+            by_email = self.project.kind == "email" or "userId" not in each
+            user = self.project.find(*(("email", each["email"]) if by_email else ("user_id", each["userId"])))
+            if user:
+                self.events.save(each["event"], user, dict(each), each["dataFields"], create=True)
 
     def dump(self) -> Iterator[dict[str, Any]]:
-        """Return all lists and users as JSON."""
-        return self.project.dump()
+        """Yield all lists, users and events as JSON."""
+        yield from self.project.dump()
+        yield from self.events.dump()
 
     def shown(self) -> Mapping[str, api.Shown]:
         """Return lists, users, and exports with the latest first."""

@@ -54,6 +54,7 @@ _BASKET = {
     "products": {"field": "Lines", "id": "id", "map": _map(**{"from": "from", "price": "price", "n": "quantity"})},
     "where": {"field": "Notes", "map": _map(v="value", n="limit")},
 }
+_FULL_ORDER = {**_ORDER, "items": {**_LINE, "where": _BASKET["where"]}}
 _VISIT = {"type": "visit", "time": "Seen", "map": _map(Page="page", Union="union")}
 
 GOALS: list[dict[str, Any]] = [
@@ -67,7 +68,7 @@ GOALS: list[dict[str, Any]] = [
     {"name": "visits_only", "link": _LINK, "events": [_VISIT]},
     {"name": "both", "link": _LINK, "events": [_ORDER, _VISIT]},
     {"name": "claims", "link": _LINK, "events": [{"type": "order", "id": "Id", "map": _map(Select="select")}]},
-    {"name": "strangers", "link": _LINK, "allow_new_profiles": False, "events": [_ORDER, _VISIT]},
+    {"name": "strangers", "link": _LINK, "allow_new_profiles": False, "events": [_FULL_ORDER, _VISIT]},
 ]
 """Goals; those without a link add to events by their ids."""
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cdp_sync_tests.sandbox.iterable.conftest import NOON, Api, refused
+from cdp_sync.sandbox.iterable import IterableSandbox
+from cdp_sync_tests.sandbox.iterable.conftest import KEY, NOON, Api, refused
 
 ANN = "ann@example.com"
 ITEM = {"id": "s1", "name": "Cup", "price": 2, "quantity": 3}
@@ -86,3 +87,25 @@ def test_all_events_of_a_user(api: Api) -> None:
     found = exported(api, "userEvents", email=ANN, includeCustomEvents="true")
     assert [line["_type"] for line in found] == ["purchase", "customEvent"]
     assert found[1]["page.title"] == "Home"
+
+
+def test_events_are_kept_with_their_users() -> None:
+    """A sandbox that loads what another one held has its events, and gives new ones other ids."""
+    with IterableSandbox(api_key=KEY) as first:
+        ask = Api(first)
+        ask.post("commerce/trackPurchase", id="o1", user={"email": ANN}, items=[ITEM], total=6, createdAt=NOON)
+        ask.post("events/track", email=ANN, eventName="visit", createdAt=NOON - 60, dataFields={"n": 1})
+        before = ask.get(f"events/{ANN}").json()["events"]
+        held = json.loads(json.dumps([*first.dump()]))
+    second = IterableSandbox(api_key=KEY)
+    second.load(held)
+    with second:
+        ask = Api(second)
+        kept = ask.get(f"events/{ANN}").json()["events"]
+        ask.post("events/track", email=ANN, eventName="visit", createdAt=NOON - 120)
+        ids = [each["_id"] for each in ask.get(f"events/{ANN}").json()["events"]]
+    same = ("_id", "eventType", "eventName", "createdAt", "dataFields")
+    assert [[each.get(name) for name in same] for each in kept] == [
+        [each.get(name) for name in same] for each in before
+    ]
+    assert len(ids) == len(set(ids)) == 3
