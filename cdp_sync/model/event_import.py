@@ -41,6 +41,11 @@ class ItemsImport(Declared):
             if mapping.property not in names:
                 yield f".map[{index}].property: {mapping.property!r} is unknown; {allowed(mapping.property, names)}"
         filled = self.mapped(prop)
+        fields = sorted(set(filled.values()))
+        folded = [field.lower() for field in fields]
+        alike = [field for field in fields if folded.count(field.lower()) > 1]
+        if self.field and alike:  # names in JSON are read by a struct, whose names ignore case
+            yield f".map: {' and '.join(alike)} differ in case only; map one of them"
         identifier = prop.item_identifier
         if self.id and not identifier:
             yield f".id: no property of the items of {prop.name} has `identifier: true`, and this field fills none"
