@@ -88,7 +88,11 @@ def _about_changed_ids(session: Session, columns: Columns) -> Iterator[tuple[int
         "It was imported before, under another declaration. Its events have no id but their content: those of which "
         "more or other properties are imported now are there twice. Map an id."
     )
-    for (file,) in session.rows("select distinct file from staging.previous_row where not same_fingerprint"):
+    query = """
+        select distinct file
+        from event_outcome
+        where created > 0 and file in (select file from staging.previous_row where not same_fingerprint)"""
+    for (file,) in session.rows(query):
         yield file, warning
 
 
