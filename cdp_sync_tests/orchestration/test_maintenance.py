@@ -277,3 +277,22 @@ def test_a_second_declaration_names_the_first(project: Project) -> None:
     assert "maintenance" not in {job.name for job in definitions.resolve_all_job_defs()}
     broken = definitions.resolve_asset_graph().get(dg.AssetKey(["broken_connections", "cleaning"]))
     assert "a project has one Maintenance; found another in sweeping" in (broken.description or "")
+
+
+def test_events_are_removed_when_their_type_says_so(shop: Project, kept: dg.DagsterInstance) -> None:
+    """The job removes events that are older than their type keeps them; the same file does not bring them back."""
+    shop.describe(event_types=[{"name": "visit", "keep_days": 30}, "order"])
+    visits = [{"type": "visit", "id": "Id", "time": "At"}, {"type": "order", "id": "Id", "time": "At"}]
+    shop.connect("shop", goal(events=visits))
+    now = datetime.now(UTC)
+    ages = (1, 29, 31, 90)
+    rows = "".join(f"ada@example.com,Ada,1,v{days},{now - timedelta(days=days):%Y-%m-%d}\n" for days in ages)
+    shop.deliver("/inbox/customers_1.csv", f"Email,FirstName,Total,Id,At\n{rows}")
+    assert shop.run("shop_sync", kept).success
+    assert maintain(shop, kept).success
+    shop.deliver("/inbox/customers_2.csv", f"Email,FirstName,Total,Id,At\n{rows}", minutes=1)
+    assert shop.run("shop_sync", kept).success
+    with shop.warehouse.open("read") as session:
+        left = session.row("select list(event_id order by event_id) from warehouse.event_visit")
+        assert left == (["v1", "v29"],)
+        assert session.value("select count(*) from warehouse.event_order") == 4

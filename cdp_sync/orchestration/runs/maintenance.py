@@ -31,7 +31,34 @@ _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagste
 
 def build_maintenance(declared: Maintenance, profiles: Profiles) -> dg.Definitions:
     """Return the job that removes what is old, and its daily schedule."""
-    expiring = [event.name for event in profiles.event_types if event.keep_days]
+    remove_what_is_old, remove_old_events = _removes_runs(declared), _removes_events(profiles)
+
+    @dg.job(
+        name="maintenance",
+        description=(
+            f"Keeps runs for {counted(declared.keep_runs_days, 'day')} after their end, those that found nothing to do "
+            f"for {counted(declared.keep_idle_runs_days, 'day')}. The warehouse's own history stays. Events are kept as "
+            "long as their types say."
+        ),
+    )
+    def maintenance() -> None:
+        removed = remove_what_is_old()
+        if remove_old_events:
+            remove_old_events(after=removed)
+
+    schedule = dg.ScheduleDefinition(
+        name="maintenance_schedule",
+        job=maintenance,
+        cron_schedule=f"{declared.at.minute} {declared.at.hour} * * *",
+        execution_timezone=declared.time_zone,
+        description=f"Removes what is old every day at {declared.at:%H:%M} ({declared.time_zone}).",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        tags={"reason": "schedule"},
+    )
+    return dg.Definitions(jobs=[maintenance], schedules=[schedule])
+
+
+def _removes_runs(declared: Maintenance) -> dg.OpDefinition:
     kept, idle_kept = counted(declared.keep_runs_days, "day"), counted(declared.keep_idle_runs_days, "day")
 
     @dg.op(
@@ -62,6 +89,15 @@ def build_maintenance(declared: Maintenance, profiles: Profiles) -> dg.Definitio
         context.log.info(removed if done else f"{removed} The rest is removed by the next run.")
         context.add_output_metadata({**counts, "done": done})
 
+    return remove_what_is_old
+
+
+def _removes_events(profiles: Profiles) -> dg.OpDefinition | None:
+    """Return the op that removes events that are older than their type keeps them; None where each keeps all."""
+    expiring = [event.name for event in profiles.event_types if event.keep_days]
+    if not expiring:
+        return None
+
     @dg.op(
         description=f"Remove events that are older than their type keeps them: {', '.join(expiring)}.",
         ins={"after": dg.In(dg.Nothing)},
@@ -80,28 +116,7 @@ def build_maintenance(declared: Maintenance, profiles: Profiles) -> dg.Definitio
         context.log.info(f"Events removed: {removed or 'none'}.")
         context.add_output_metadata({f"{name} events removed": count for name, count in found.items()})
 
-    @dg.job(
-        name="maintenance",
-        description=(
-            f"Keeps runs for {kept} after their end, those that found nothing to do for {idle_kept}. The warehouse's "
-            "own history stays."
-        ),
-    )
-    def maintenance() -> None:
-        removed = remove_what_is_old()
-        if expiring:
-            remove_old_events(after=removed)
-
-    schedule = dg.ScheduleDefinition(
-        name="maintenance_schedule",
-        job=maintenance,
-        cron_schedule=f"{declared.at.minute} {declared.at.hour} * * *",
-        execution_timezone=declared.time_zone,
-        description=f"Removes what is old every day at {declared.at:%H:%M} ({declared.time_zone}).",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        tags={"reason": "schedule"},
-    )
-    return dg.Definitions(jobs=[maintenance], schedules=[schedule])
+    return remove_old_events
 
 
 def forget_runs(instance: dg.DagsterInstance, ended_before: datetime, until: float) -> tuple[int, bool]:
