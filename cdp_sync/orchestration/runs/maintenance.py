@@ -37,8 +37,8 @@ def build_maintenance(declared: Maintenance, profiles: Profiles) -> dg.Definitio
         name="maintenance",
         description=(
             f"Keeps runs for {counted(declared.keep_runs_days, 'day')} after their end, those that found nothing to do "
-            f"for {counted(declared.keep_idle_runs_days, 'day')}. The warehouse's own history stays. Events are kept as "
-            "long as their types say."
+            f"for {counted(declared.keep_idle_runs_days, 'day')}. The warehouse's own history stays. Events are kept "
+            "as long as their types say."
         ),
     )
     def maintenance() -> None:
