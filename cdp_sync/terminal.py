@@ -242,7 +242,9 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
             say(f"  events: {', '.join(f'{count:,} {name}' for name, count in counts.items())}")
         for event in events:
             values = "  ".join(f"{name}={_event_value(value)}" for name, value in event["properties"].items())
-            say(f"  {event['happened_at']:{_TIME}}  {event['type']}  {event['event_id']}")
+            at = event["happened_at"]
+            moment = at if isinstance(at, str) else f"{at:{_TIME}}"  # text: a year that Python has not
+            say(f"  {moment}  {event['type']}  {event['event_id']}")
             if values:
                 say(f"    {values}")
 

@@ -217,7 +217,11 @@ def _whole_lines(text: bytes, goal: ImportGoal) -> bytes:
 
 def _readings(session: Session, relation: Relation, goal: ImportGoal, profiles: Profiles) -> Iterator[Reading]:
     call = relation.source if relation.kept == "true" else f"{relation.source} where {relation.kept}"
-    for value in plan_columns(goal, profiles).values:
+    columns = plan_columns(goal, profiles)
+    shown = [(value.prop.name, value) for value in columns.values]
+    for event in columns.events:
+        shown += [(f"{event.declared.name}.{value.prop.name}", value) for value in event.converted]
+    for name, value in shown:
         for field in value.fields:
             cell = relation.cells.get(field)
             if cell is None or not (value.prop.type in _TYPES or value.prop.among):
@@ -228,4 +232,4 @@ def _readings(session: Session, relation: Relation, goal: ImportGoal, profiles: 
                 from (select {cell} as cell, {fit(value.prop, cell, goal.format)} as fitted from (select * from {call}))
                 where {has_value(value.prop, "fitted", goal.format)} limit {_SAMPLE}"""
             for found, read, reason in session.rows(query, relation.values):
-                yield Reading(field, value.prop.name, found, read, "" if read is not None else reason)
+                yield Reading(field, name, found, read, "" if read is not None else reason)

@@ -27,8 +27,9 @@ class EventProperty(Property):
     """One property of an event: a value, several, or a nested list of items."""
 
     reserved: ClassVar[frozenset[str]] = frozenset(
-        {"event_id", "profile_id", "happened_at", "connection", "goal", "run_id"}
+        {"event_id", "profile_id", "happened_at", "connection", "goal", "run_id", "rowid"}
     )
+    """`rowid` is the engine's own: a column of this name would hide it from the statement that replaces events."""
 
     items: tuple[ItemProperty, ...] = ()
     """The properties of its items, where it is a nested list. One of them may be the `identifier` of an item."""

@@ -30,14 +30,17 @@ def timeline(session: Session, profile_id: object, limit: int) -> tuple[list[dic
     bound = {"profile_id": profile_id}
     counts = {name: events for name, events in session.rows(" union all ".join(each), bound) if events}
     found = [event for name in counts for event in _latest(session, name, stored, {**bound, "limit": limit})]
-    return nlargest(limit, found, key=lambda event: (event["happened_at"], event["event_id"])), counts
+    latest = nlargest(limit, found, key=lambda event: (event["_place"], event["event_id"]))
+    return [{name: value for name, value in event.items() if name != "_place"} for event in latest], counts
 
 
 def _latest(session: Session, name: str, stored: EventColumns, bound: Mapping[str, object]) -> list[dict[str, Any]]:
     properties = [column for column in stored[name] if column not in FIRST]
     own = ", ".join(map(quote_identifier, ("event_id", "happened_at", "connection", "goal", "run_id", *properties)))
     records = session.records(
-        f"select {own} from {_table(name)} where profile_id = $profile_id and happened_at is not null "
+        # Python has no years before 1 and after 9999: such a time comes as text, which does not sort with others.
+        f"select {own}, epoch_us(happened_at) as _place from {_table(name)} "
+        "where profile_id = $profile_id and happened_at is not null "
         "order by happened_at desc, event_id desc limit $limit",
         bound,
     )

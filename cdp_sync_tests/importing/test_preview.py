@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cdp_sync.importing.preview import Preview, preview
-from cdp_sync.model import FileGoal, Profiles
+from cdp_sync.model import EventType, FileGoal, Profiles
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.warehouse.holder import held
 
@@ -27,6 +27,7 @@ PROFILES = Profiles.model_validate(
         ]
     }
 )
+ORDERS = (EventType.model_validate("order"),)
 FORMAT = {"separator": ";", "decimal": ",", "dates": ["%d-%m-%Y", "%d-%m-%Y %H:%M"], "time_zone": "Europe/Amsterdam"}
 MAP = {"Total": "total", "Count": "count", "Born": "born", "Seen": "seen", "News": "news", "City": "city"}
 TEXT = (
@@ -65,6 +66,26 @@ def test_a_preview_lists_fields_and_unmapped_fields(warehouse: Warehouse) -> Non
     assert (shown.path, shown.message) == ("/in/a.csv", "")
     assert shown.fields == ("Email", "Total", "Count", "Born", "Seen", "News", "City", "Extra")
     assert shown.unmapped == ("Extra",)
+
+
+def test_cells_of_events_are_shown_as_they_read(warehouse: Warehouse) -> None:
+    """Times and numbers of events, and of the items of rows, are shown by type and property."""
+    orders = {
+        "type": "order",
+        "id": "Email",
+        "time": "Seen",
+        "map": [{"field": "Total", "property": "total_revenue"}],
+        "items": {"products": {"id": "City", "map": [{"field": "Count", "property": "quantity"}]}},
+    }
+    declared = FileGoal.model_validate(goal().model_dump(exclude={"map"}) | {"events": [orders]})
+    shown = preview("/in/a.csv", TEXT, declared, PROFILES.model_copy(update={"event_types": ORDERS}), warehouse)
+    assert {(each.property, each.cell): each.value for each in shown.readings} == {
+        ("order.time", "01-07-2024 12:00"): "2024-07-01 12:00:00+02",
+        ("order.total_revenue", "1,50"): "1.5000",
+        ("order.total_revenue", "1.50"): None,
+        ("order.quantity", "7"): "7",
+        ("order.quantity", "x"): None,
+    }
 
 
 def test_a_row_key_counts_as_mapped_and_is_required(warehouse: Warehouse) -> None:

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from cdp_sync.errors import PropertyTypeChanged
 from cdp_sync.model import Profiles
+from cdp_sync.terminal import print_profiles
 from cdp_sync.warehouse import Session, Warehouse, event_columns, sync_events
 from cdp_sync.warehouse.events import expire_events
+from cdp_sync.warehouse.timeline import timeline
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PRODUCTS = {"name": "products", "items": [{"name": "id", "identifier": True}, {"name": "price", "type": "decimal"}]}
@@ -85,3 +88,20 @@ def test_events_expire_by_their_own_time_and_stay_known(session: Session) -> Non
     assert left == ["at_the_limit", "new", "waits"]
     known = "select event_type, event_hash = md5_number('old')::uuid from warehouse.expired_event"
     assert session.rows(known) == [("order", True)]
+
+
+def test_a_timeline_has_years_that_python_has_not(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """A time before year 1, such as an empty one in a zone east of Greenwich, is last, and one after 9999 is first."""
+    sync_events(session, profiles())
+    owner = UUID(int=1)
+    for name, at in {"first": "0044-03-15 (BC)", "now": "2026-03-01", "far": "10000-01-01"}.items():
+        session.execute(
+            "insert into warehouse.event_order (event_id, profile_id, happened_at) values (?, ?, ?::timestamptz)",
+            [name, owner, f"{at} 00:00:00+00"],
+        )
+    latest, counts = timeline(session, owner, 3)
+    assert ([event["event_id"] for event in latest], counts) == (["far", "now", "first"], {"order": 3})
+    assert set(latest[0]) == {"type", "event_id", "happened_at", "connection", "goal", "run_id", "properties"}
+    print_profiles([{"profile_id": owner, "changes": [], "event_counts": counts, "events": latest}])
+    shown = capsys.readouterr().out
+    assert shown.index("10000-01-01") < shown.index("2026-03-01 00:00:00") < shown.index("(BC)")

@@ -121,7 +121,10 @@ class JsonItems:
         """Yield why the field, or items of it, are not imported."""
         texts, field = self.texts_name, str(self.items.field)
         reason = quote_literal("not a JSON array of objects")
-        yield Complaint(f"{is_visible(cell)} and {texts} is null", field, f"left({cell}, 200)", reason)
+        # JSON writes `null` for no items.
+        yield Complaint(
+            f"{is_visible(cell)} and trim({cell}) <> 'null' and {texts} is null", field, f"left({cell}, 200)", reason
+        )
         if identifier := self.items.identifier:
             blank = f"len(list_filter({texts}, lambda item: not coalesce({self._has(identifier.name)}, false)))"
             what = quote_literal(f"items of {self.items.prop.name} that have no id, and are not imported: ")
@@ -131,9 +134,13 @@ class JsonItems:
             conversion = self._converted(name)
             if conversion.can_fail:
                 failing = f"list_filter({texts}, lambda item: {self._has(name)} and ({conversion.sql}) is null)"
-                first = f"({failing})[1].{quote_identifier(name)}"
+                values = f"list_transform({failing}, lambda item: item.{quote_identifier(name)})"
+                several = f"case when len({failing}) > 1 then ' (' || len({failing}) || ' items)' else '' end"
                 yield Complaint(
-                    f"coalesce(len({failing}) > 0, false)", f"{field}.{inner}", first, quote_literal(conversion.reason)
+                    f"coalesce(len({failing}) > 0, false)",
+                    f"{field}.{inner}",
+                    f"left(array_to_string({values}, ', '), 200)",
+                    f"{quote_literal(conversion.reason)} || {several}",
                 )
 
     def _prop(self, name: str) -> Property:
