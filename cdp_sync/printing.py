@@ -141,6 +141,14 @@ def print_title(text: str) -> None:
     say((f"{text} ", "bold"), "─" * max(console.width - len(text) - 1, 0))
 
 
+def fits(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bool:
+    """Return whether a table is shown without breaking a word; the cells of the first column are never broken."""
+    cells = [tuple(map(str, columns)), *(tuple(str(_cell(each)) for each in row) for row in rows)]
+    first, *others = zip(*cells, strict=True)
+    words = (max(len(word) for cell in column for word in cell.split() or [""]) for column in others)
+    return max(map(len, first)) + sum(2 + width for width in words) <= console.width
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; numbers stand right, with thousands separators. The first column is never broken."""
     from rich.console import Console

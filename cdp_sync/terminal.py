@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from cdp_sync.model import COUNTERS, ImportReport, RemoteFile, Report
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.runs.progress import Watcher
-from cdp_sync.printing import errors, print_table, say
+from cdp_sync.printing import errors, fits, print_table, say
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -94,12 +94,22 @@ def print_goal(report: Report) -> None:
             names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
             columns = ["file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
             rows = [[f.name, f.state, *(getattr(f.counters, name) for name in names)] for f in report.files]
-            _print_indented(columns, rows)
+            _print_counts(columns, rows)
         for warning in report.warnings:
             say("  ", _WARNING, f" {warning}")
     for reason, times in report.reasons:
         say((f"  {times:>6,}x", "yellow"), f" {reason}")
     say()
+
+
+def _print_counts(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print the counts of files as a table, or as lines where the terminal is too narrow for one."""
+    if fits((f"  {columns[0]}", *columns[1:]), [(f"  {row[0]}", *row[1:]) for row in rows]):
+        _print_indented(columns, rows)
+        return
+    for name, state, *counts in rows:
+        words = ", ".join(f"{count:,} {what}" for count, what in zip(counts, columns[2:], strict=True) if count)
+        say(f"  {name}  {state}{words and f': {words}'}")
 
 
 def print_dry_run(found: "DryRun") -> None:

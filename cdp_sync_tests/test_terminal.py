@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from cdp_sync import printing
 from cdp_sync.cli import main
 from cdp_sync.exporting.preview import ExportPreview
-from cdp_sync.model import ExportCounters
-from cdp_sync.terminal import print_export_preview
+from cdp_sync.model import Counters, ExportCounters, FileReport, FileState, ImportReport
+from cdp_sync.terminal import print_export_preview, print_goal
 from cdp_sync_tests.projects import SPENDERS, Project, export, goal
 from cdp_sync_tests.test_cli import COMMAND, history, output_of, shop
 
@@ -177,3 +178,18 @@ def test_a_preview_says_how_many_profiles_are_delivered(capsys: pytest.CaptureFi
     counters = ExportCounters(profiles_in_segment=3, profiles_same=1, profiles_written=2)
     print_export_preview(ExportPreview("crm", None, counters, (), (), ()))
     assert "2 of 3 to deliver" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("width", "expected"), [
+    (60, ["  orders_2026-01-06.csv  imported: 58 read, 52 applied, 6 rejected, 1,052 events created"]),
+    (100, ["  file                   state     read  applied  rejected  events created",
+           "  orders_2026-01-06.csv  imported    58       52         6           1,052"]),
+])  # fmt: skip
+def test_the_counts_of_files_fit_a_narrow_terminal(
+    width: int, expected: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are a table where no word of it is broken, and a sentence for each file where one would be."""
+    monkeypatch.setattr(printing.Output, "width", width)
+    counters = Counters(rows_read=58, rows_applied=52, rows_rejected=6, events_created=1052)
+    print_goal(ImportReport("orders", (FileReport("/inbox/orders_2026-01-06.csv", FileState.IMPORTED, counters),)))
+    assert capsys.readouterr().out.rstrip().splitlines()[1:] == expected

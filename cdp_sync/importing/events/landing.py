@@ -40,14 +40,6 @@ def land_events(session: Session, run: ImportRun, columns: Columns, now: datetim
     session.run([fixed("file_counters", f"{_SQL}/counted")])
 
 
-def latest_written(session: Session, columns: Columns) -> datetime:
-    """Return when an event of the types that rows fill was last written; 1970 where there is none."""
-    tables = {f"warehouse.{quote_identifier(event.declared.table)}" for event in columns.events}
-    each = "".join(f" union all select max(_written_at) from {table}" for table in sorted(tables))
-    latest: datetime = session.value(f"select max(moment) from (select to_timestamp(0) as moment{each})")
-    return latest
-
-
 def _land(session: Session, landing: "Landing", written: dict[str, object]) -> None:
     named = {"type": landing.declared.name}
     rows, has_events, has_expired = session.row(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
 from cdp_sync.importing.delta.watermarks import land_watermarks
-from cdp_sync.importing.events.landing import land_events, latest_written
+from cdp_sync.importing.events.landing import land_events
 from cdp_sync.importing.linking.waiting import waiting_steps
 from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import ImportRun
@@ -82,9 +82,7 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
             (select coalesce(max(created_at), to_timestamp(0)) from {columns.entity.stored}),
             (select revision from staging.linked)"""
     )
-    # Later than the creation of any profile, so that new ones are known by it: they are a microsecond apart. And later
-    # than any event was written, so that exports find those that are new.
-    latest = max(latest, latest_written(session, columns))
+    # Later than the creation of any profile, so that new ones are known by it: they are a microsecond apart.
     now = max(datetime.now(UTC), latest + timedelta(microseconds=1))
     changes = _work_out(session, run, columns) if staged else None
     begin_at(session, revision)
