@@ -6,7 +6,7 @@ nested list are added, or updated by their own identifier. What no row says stay
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from cdp_sync.importing.events.items import NestedList, nested_lists
@@ -42,11 +42,14 @@ def land_events(session: Session, run: ImportRun, columns: Columns, now: datetim
 
 def _land(session: Session, landing: "Landing", written: dict[str, object]) -> None:
     named = {"type": landing.declared.name}
-    rows, has_events, has_expired = session.row(
+    rows, has_events, latest, has_expired = session.row(
         f"""select (select count(*) from staging.fresh), exists (from {landing.table}),
+            (select max(_written_at) from {landing.table}),
             exists (from warehouse.expired_event where event_type = $type)""",
         named,
     )
+    # Later than any event was written, also after the clock was set back: exports ask for what was written since.
+    written_at = max(written["now"], latest + timedelta(microseconds=1)) if latest else written["now"]
     portions = max(1, -(-rows // _PORTION)) if landing.lists else 1
     for portion in range(portions):
         session.run([landing.rows_step(portion, portions)])
@@ -56,7 +59,7 @@ def _land(session: Session, landing: "Landing", written: dict[str, object]) -> N
             session.run((expired, counted, landing.rows_step(portion, portions, expired=True)))
         session.run(landing.patch_steps())
         session.run([landing.change_step(stored=has_events)])
-        session.run(landing.write_steps(written, stored=has_events))
+        session.run(landing.write_steps({**written, "written_at": written_at}, stored=has_events))
         session.execute(landing.drop(stored=has_events))
 
 
@@ -183,13 +186,13 @@ from event_patch patch{join}{differs}"""
         if stored:
             replaced = f"delete from {self.table} where rowid in (select _place from changed_event where not _is_new)"
             yield Step(self.table, replaced)
-        own = {"_written_at": "$now", "connection": "$connection", "goal": "$goal", "run_id": "$run_id"}
+        own = {"_written_at": "$written_at", "connection": "$connection", "goal": "$goal", "run_id": "$run_id"}
         rest = (name for name in self.columns if name not in own) if stored else ("event_id", *self.plain, *self.lists)
         names = list(map(quote_identifier, rest))
         sql = f"""insert into {self.table} by name
 select {", ".join([*names, *(f"{value} as {name}" for name, value in own.items())])}
 from changed_event"""
-        yield Step(self.table, sql, written)
+        yield Step(self.table, sql, {name: value for name, value in written.items() if name != "now"})
 
     def drop(self, *, stored: bool) -> str:
         """Return the statements that drop what another portion, or type, makes anew: perhaps of another kind."""
