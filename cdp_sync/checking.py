@@ -11,6 +11,7 @@ from cdp_sync.errors import Terminal, WarehouseLocked
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
+from cdp_sync.orchestration.declaration_files import MAINTENANCE, declaration_files, read_declaration
 from cdp_sync.orchestration.declarations import Declarations, read_project
 
 _PATIENCE = 5.0
@@ -36,6 +37,8 @@ class Findings:
             counted(len(self.declarations.connections), "connection"),
             counted(len(profiles.properties), "property", "properties"),
             counted(len(profiles.segments), "segment"),
+            *([counted(len(profiles.event_types), "type") + " of events"] if profiles.event_types else []),
+            *([counted(len(profiles.group_types), "type") + " of groups"] if profiles.group_types else []),
         )
         return f"{', '.join(parts)}: all in order."
 
@@ -47,6 +50,7 @@ def check_project() -> Findings:
     idle = [each.name for each in reading.connections if not any(goal.enabled for goal in each.goals)]
     notes = [f"{name} has no goal that is on: `{call(f'run {name}')}` has nothing to run." for name in idle]
     if reading.profiles:
+        notes += _never_removed(reading.profiles)
         try:
             problems += _stored_problems(reading.connections, reading.profiles)
         except WarehouseLocked as error:
@@ -72,6 +76,15 @@ def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) ->
         changed = [str(problem) for problem in all_type_problems(session, profiles)]
         changed += [str(problem) for problem in event_type_problems(profiles, event_columns(session))]
         return [*changed, *rival_problems(session, connections, profiles)]
+
+
+def _never_removed(profiles: Profiles) -> Iterator[str]:
+    """Yield that events stay beyond the days that their types say, where nothing is declared that removes them."""
+    kept = [event.name for event in profiles.event_types if event.keep_days]
+    if kept and not any(
+        each.type == MAINTENANCE for file in declaration_files() for each in read_declaration(file).documents
+    ):
+        yield f"Nothing removes old events of {', '.join(kept)}: keep_days needs a component {MAINTENANCE}."
 
 
 def _orphaned_uploads(connections: tuple[Connection, ...]) -> Iterator[str]:

@@ -284,8 +284,8 @@ def print_group(group: dict[str, Any]) -> None:
 
 def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:
     """Show what could not land, and why, file by file."""
-    for path, found in groupby(rows, key=itemgetter("path")):
-        say((path, "bold"))
+    for (connection, goal, path), found in groupby(rows, key=itemgetter("connection", "goal", "path")):
+        say((path or f"{connection} {goal}", "bold"))
         shown = []
         for row in found:
             raw = row["raw"] or ""

@@ -274,3 +274,18 @@ def test_an_empty_warehouse_file_is_reported(shop: Project) -> None:
     (shop.data / "warehouse.duckdb").touch()
     printed = output_of(cdp_sync("check"), 1)
     assert "Error: warehouse.duckdb is damaged: it is empty." in printed
+
+
+def test_check_says_what_never_expires(project: Project) -> None:
+    """`keep_days` without a component that removes events is a note; what is declared of events is counted."""
+    project.connect("shop", goal())
+    project.describe(event_types=[{"name": "visit", "keep_days": 30}], group_types=[{"name": "store"}])
+    done = process(project, "check")
+    assert done.returncode == 0
+    assert "1 type of events, 1 type of groups: all in order." in done.stdout
+    assert "Nothing removes old events of visit: keep_days needs a component cdp_sync.components.Maintenance." in (
+        done.stdout + done.stderr
+    )
+    project.declare("maintenance", {}, kind="Maintenance")
+    done = process(project, "check")
+    assert "Nothing removes" not in done.stdout + done.stderr

@@ -13,6 +13,7 @@ from cdp_sync.quoting import quote_identifier
 from cdp_sync.warehouse.backend import Warehouse
 from cdp_sync.warehouse.properties import profile_columns
 from cdp_sync.warehouse.session import Session, statement
+from cdp_sync.warehouse.timeline import waiting_events
 
 QUOTE_OPENS = "; the quote opens on line "
 """Before the number of a line, at the end of the reason of a line that is rejected with an earlier one."""
@@ -148,7 +149,7 @@ delivery did; the latest is what was written last, whatever the clock said."""
 
 
 def quarantined(session: Session, connection: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
-    """Return how much stands in the quarantine, and the first of it."""
+    """Return how much stands in the quarantine, and the first of it; events that wait come after the rest."""
     columns = "q.connection, q.goal, q.path, q.line, q.field, q.value, q.raw, q.reason, q.run_id"
     bound = {"connection": connection, "goal": None}
     total = session.value(f"select count(*) from (select r.place {_STANDING})", bound)
@@ -156,7 +157,8 @@ def quarantined(session: Session, connection: str | None, limit: int) -> tuple[i
         f"select {columns} {_STANDING} order by q.connection, q.goal, q.path, q.line, q.field limit $limit",
         {**bound, "limit": limit},
     )
-    return total, rows
+    waiting, events = waiting_events(session, connection, limit - len(rows))
+    return total + waiting, rows + events
 
 
 @dataclass(frozen=True)

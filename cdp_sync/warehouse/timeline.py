@@ -86,5 +86,27 @@ def count_events(session: Session, name: str, now: datetime, days: int = 30) -> 
     return EventCounts(total, waiting, tuple(by_day), tuple(by_source))
 
 
+def waiting_events(session: Session, connection: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many events wait for their profile or their time, and the first of them as the quarantine shows rows.
+
+    They are those that a connection, or with None any, has written last.
+    """
+    stored = event_columns(session)
+    if not stored:
+        return 0, []
+    reason = "the event waits: no row has said yet whose it is, or when it happened"
+    each = " union all ".join(
+        f"""select connection, goal, null as path, null as line, null as field, null as value,
+            concat('{name} ', event_id) as raw, '{reason}' as reason, run_id
+        from {_table(name)}
+        where not ({_COUNTED}) and ($connection is null or connection = $connection)"""
+        for name in stored
+    )
+    bound = {"connection": connection}
+    total = int(session.value(f"select count(*) from ({each})", bound))
+    query = f"from ({each}) order by connection, goal, raw limit $limit"
+    return total, session.records(query, {**bound, "limit": limit}) if total else []
+
+
 def _table(name: str) -> str:
     return f"warehouse.{quote_identifier(f'event_{name}')}"

@@ -14,6 +14,7 @@ from cdp_sync.model import Profiles
 from cdp_sync.terminal import print_profiles
 from cdp_sync.warehouse import Session, Warehouse, event_columns, sync_events
 from cdp_sync.warehouse.events import expire_events
+from cdp_sync.warehouse.history import quarantined
 from cdp_sync.warehouse.timeline import timeline
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -121,3 +122,17 @@ def test_a_timeline_has_years_that_python_has_not(session: Session, capsys: pyte
     print_profiles([{"profile_id": owner, "changes": [], "event_counts": counts, "events": latest}])
     shown = capsys.readouterr().out
     assert shown.index("10000-01-01") < shown.index("2026-03-01 00:00:00") < shown.index("(BC)")
+
+
+def test_events_that_wait_are_named_by_the_quarantine(session: Session) -> None:
+    """They come after what stands there, of the connection that is asked about, and within the limit."""
+    sync_events(session, profiles())
+    for name, connection in (("o1", "shop"), ("o2", "shop"), ("o3", "branch")):
+        session.execute(
+            "insert into warehouse.event_order (event_id, connection, goal) values (?, ?, 'lines')", [name, connection]
+        )
+    total, rows = quarantined(session, "shop", 1)
+    assert (total, [row["raw"] for row in rows]) == (2, ["order o1"])
+    assert quarantined(session, None, 100)[0] == 3
+    session.execute("update warehouse.event_order set happened_at = now(), profile_id = uuid()")
+    assert quarantined(session, None, 100) == (0, [])

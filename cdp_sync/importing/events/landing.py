@@ -183,6 +183,8 @@ from event_patch patch{join}{differs}"""
     def write_steps(self, written: Mapping[str, object], *, stored: bool) -> Iterator[Step]:
         """Yield the steps that count the events and write those that are new or differ."""
         yield fixed("event_outcome", f"{_SQL}/counted_events", {"now": written["now"]})
+        named = {name: written[name] for name in ("run_id", "connection", "goal")}
+        yield fixed("warehouse.quarantine", f"{_SQL}/contested", {**named, "type": self.declared.name})
         if stored:
             replaced = f"delete from {self.table} where rowid in (select _place from changed_event where not _is_new)"
             yield Step(self.table, replaced)

@@ -40,7 +40,7 @@ FROM_THE_START = (
           "file integer, path text, size bigint, modified_at timestamptz, sha256 text, source uuid, fields text[], "
           "state text, message text, warnings text[], same_fingerprint boolean, same_links boolean, "
           "source_fields text[]",
-          others=("delta", "linking", "report", "upserting")),
+          others=("delta", "events", "linking", "report", "upserting")),
     Table("staging.detected_type", "the SQL type of a detected property, where the source knows types",
           "staging.detected_types.note_types", "property text, sql_type text"),
     Table("staging.part", "a file, or a member of an archive: which staged rows it holds, and the line of the first",

@@ -66,7 +66,7 @@ def check_run(product: EventSide, report: ImportReport, stated: dict[str, Any]) 
     assert all(file.counters.add_up for file in report.files)
     assert {name: count for name, count in vars(report.counters).items() if count} == stated["counters"]
     entries = sorted(
-        product.quarantine(f"run{product.runs}"), key=lambda each: (each.path, each.line, each.field or "")
+        product.quarantine(f"run{product.runs}"), key=lambda each: (each.path, each.line or 0, each.field or "")
     )
     quarantine = stated.get("quarantine", [])
     assert [[each.path, each.line, each.field] for each in entries] == [each[:3] for each in quarantine]
