@@ -161,16 +161,16 @@ def test_many_columns_are_checked_in_linear_time(names: list[str]) -> None:
     with suppress(FileRejected):
         check_columns(head, many, text)
     with suppress(FileRejected):
-        detected_mappings(many, head.columns)
+        detected_mappings(many, PROFILES, head.columns)
     assert time.process_time() - began < 2
 
 
 def test_detected_columns_are_limited() -> None:
     """One detected column more than the limit is refused; linked and mapped columns do not count."""
     few = goal(map_detected={"max_columns": 2})
-    assert len(detected_mappings(few, ("Email", "Name", "a", "b", ""))) == 2
+    assert len(detected_mappings(few, PROFILES, ("Email", "Name", "a", "b", ""))) == 2
     with pytest.raises(FileRejected) as refused:
-        detected_mappings(few, ("Email", "Name", "a", "b", "c"))
+        detected_mappings(few, PROFILES, ("Email", "Name", "a", "b", "c"))
     message = str(refused.value)
     assert "3 columns that nothing maps" in message
     assert "At most 2 are allowed, `max_columns`" in message
