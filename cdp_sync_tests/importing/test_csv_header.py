@@ -9,7 +9,9 @@ import pytest
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.csv_header import check_columns, read_head, split_record
 from cdp_sync.importing.staging.columns import detected_mappings
-from cdp_sync.model import FileGoal, Format
+from cdp_sync.model import FileGoal, Format, Profiles
+
+PROFILES = Profiles(properties=())
 
 
 def goal(**fields: Any) -> FileGoal:
