@@ -242,6 +242,10 @@ def downgrade(execute: Callable[[str], object]) -> None:
         "list_member",
         "list_intent",
         "forgotten_user",
+        "expired_event",
+        "exported_event",
+        "exported_until",
+        "exported_event_profile",
     ):
         execute(f"drop table warehouse.{table}")
     execute("alter table warehouse.profile drop column _created_by")
@@ -251,4 +255,10 @@ def downgrade(execute: Callable[[str], object]) -> None:
     for column in ("kind", "row_hash", "seen_run_id"):
         execute(f"alter table warehouse.quarantine drop column {column}")
     execute("alter table warehouse.identifier_property drop column domains_in_ascii")
+    of_imports = tuple(f"{what}_{how}" for what in ("events", "groups") for how in ("created", "updated", "unchanged"))
+    of_exports = ("in_window", "without_consent", "without_items", "not_deliverable", "same", "written")
+    for column in (*of_imports, "events_waiting"):
+        execute(f"alter table warehouse.imported_file drop column {column}")
+    for column in (*of_imports, "events_waiting", *(f"events_{how}" for how in of_exports)):
+        execute(f"alter table warehouse.run drop column {column}")
     execute("delete from warehouse.migration where version > 2")
