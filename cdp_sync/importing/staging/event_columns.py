@@ -52,12 +52,6 @@ class StagedItems:
         item = f"concat_ws(chr(30), {', '.join(held)})"
         return f"list_transform(fresh.{quote_identifier(self.column)}, lambda item: {item})::varchar"
 
-    @property
-    def items(self) -> str:
-        """The expression for the row's items as a list."""
-        name = f'"{self.column}"'
-        return name if self.field else f"case when {name} is not null then [{name}] end"
-
 
 @dataclass(frozen=True)
 class StagedEvent:
