@@ -35,7 +35,8 @@ def land_events(session: Session, run: ImportRun, columns: Columns, now: datetim
         staged = tuple(event for event in columns.events if event.declared.name == declared.name)
         table = f"warehouse.{quote_identifier(declared.table)}"
         lists = {each.prop.name: each for each in nested_lists(session, staged, table, stored[declared.name])}
-        landing = Landing(declared, staged, bool(columns.links), table, stored[declared.name], lists)
+        judged = bool(run.objectives and columns.consent)
+        landing = Landing(declared, staged, bool(columns.links), judged, table, stored[declared.name], lists)
         _land(session, landing, {**run.key, "now": now})
     session.run([fixed("file_counters", f"{_SQL}/counted")])
 
@@ -72,6 +73,8 @@ class Landing:
     """The entries of `events` of this type."""
     linked: bool
     """Whether rows say whose the events are."""
+    judged: bool
+    """Whether rows were held back for want of consent."""
     table: str
     """The type's table, as SQL names it."""
     columns: Mapping[str, str]
@@ -106,6 +109,8 @@ class Landing:
         if self.linked:
             shown.append("a.profile_id")
             source, lands = f"{source}\njoin staging.assigned a using (row)", f"a.profile_id is not null and {lands}"
+        elif self.judged:
+            source, lands = f"{source}\njoin staging.assigned a using (row)", f"a.outcome = 'applied' and {lands}"
         return f"""select fresh.row as _row, fresh.file as _file, {self._id(event)} as event_id, {", ".join(shown)}
 from {source}
 where {lands}"""
