@@ -66,6 +66,8 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         if prop.group_type and prop.group_type not in profiles.group:
             problem = f"{prop.group_type!r} is unknown; {allowed(prop.group_type, profiles.group)}"
             found.append(f"properties[{index}].group_type: {problem}")
+    for index, rule in enumerate(profiles.merge_rules):
+        found += [f"merge_rules[{index}].{problem}" for problem in rule.problems(profiles.by_name)]
     for index, rollup in enumerate(profiles.rollups):
         found += [f"rollups[{index}].{problem}" for problem in rollup_problems(rollup, profiles)]
     for index, segment in enumerate(profiles.segments):

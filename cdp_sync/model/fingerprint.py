@@ -22,6 +22,8 @@ declare them stay what they were before such settings came."""
 _AFFECTS_EVENT_EXPORT = {"directory", "file", "format", "map", "window", "split", "rows", "items"}
 _TYPE_SINCE = ("among", "group_type")
 """Of a property's type, what counts where it is declared."""
+_NO_TYPE = {"title", "merge", "unique"}
+"""Settings of a property that do not change how a value is read or written."""
 _AFFECTS_EXPORT = {"directory", "file", "format", "map", "link", "create_users", "lists", "decimals"}
 
 
@@ -102,7 +104,7 @@ def _processing(goal: Goal) -> dict[str, Any]:
 
 def _types(records: Records, names: Collection[str]) -> list[dict[str, Any]]:
     return [
-        prop.model_dump(mode="json", exclude={"title", *(name for name in _TYPE_SINCE if not getattr(prop, name))})
+        prop.model_dump(mode="json", exclude={*_NO_TYPE, *(name for name in _TYPE_SINCE if not getattr(prop, name))})
         for prop in records.every
         if prop.name in names
     ]
