@@ -4,7 +4,8 @@ A part is a profile that was ever created, by its position in the order of creat
 itself. Importing is that of `cdp_sync_tests.oracle`, whose profiles are the parts.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -159,9 +160,12 @@ class Who:
     def check(self, touched: set[int], before: dict[int, int] | None = None) -> Outcome:
         """Merge and unmerge the parts that were touched and all that evidence or decisions connect them with."""
         before = before or self.live()
-        lapsed = [one for one in self.merges if self.lapses(one)]
+        common = self.common_values()
+        lapsed = [one for one in self.merges if self.lapses(one, common)]
         self.merges = [one for one in self.merges if one not in lapsed]
         touched = touched | {part for one in lapsed for part in (one.left, one.right)}
+        let_go = {value for part in touched for value in values_held(self.parts[part], self.declared)} & common
+        touched |= {number for number, part in enumerate(self.parts) if let_go & {*values_held(part, self.declared)}}
         pairs = list(self.pairs())
         for group in components(range(len(self.parts)), [*self.merges, *pairs]):
             if group & touched:
@@ -203,30 +207,30 @@ class Who:
 
     def pairs(self) -> Iterator[Edge]:
         """Yield what rules say of every two parts, but of those that differ or stay apart."""
+        held = [set(values_held(part, self.declared)) for part in self.parts]
+        common = self.common_values()
         for right in range(len(self.parts)):
             for left in range(right):
-                if frozenset((left, right)) not in self.apart and self.fits((left, right)):
-                    yield from self.evidence(left, right)
+                shared = sorted(held[left] & held[right] - common)
+                if shared and frozenset((left, right)) not in self.apart and self.fits((left, right)):
+                    yield from self.evidence(left, right, shared)
 
-    def evidence(self, left: int, right: int) -> Iterator[Edge]:
-        """Yield what rules say of two parts."""
-        one, other = self.parts[left], self.parts[right]
+    def evidence(self, left: int, right: int, shared: Iterable[LinkValue]) -> Iterator[Edge]:
+        """Yield what rules say of two parts that share some values."""
         for number, rule in enumerate(self.declared.merge_rules, 1):
-            if holds(rule, one, other):
-                shared = set(values_held(one, self.declared)) & set(values_held(other, self.declared))
-                for value in sorted(shared):
-                    if value[0] == rule.property and len(value[1]) >= SHORTEST and not self.is_common(value):
-                        yield Edge(left, right, number, value)
+            if holds(rule, self.parts[left], self.parts[right]):
+                for name, value in shared:
+                    if name == rule.property and len(value) >= SHORTEST:
+                        yield Edge(left, right, number, (name, value))
 
-    def is_common(self, value: LinkValue) -> bool:
-        """Return whether too many parts have a value."""
-        return sum(value in values_held(part, self.declared) for part in self.parts) > self.most_holders
+    def common_values(self) -> set[LinkValue]:
+        """Return the values that too many parts have."""
+        holders = Counter(value for part in self.parts for value in values_held(part, self.declared))
+        return {value for value, count in holders.items() if count > self.most_holders}
 
-    def lapses(self, edge: Edge) -> bool:
+    def lapses(self, edge: Edge, common: Collection[LinkValue]) -> bool:
         """Return whether a decision by a rule does not count any more."""
-        if edge.value is None:
-            return False
-        return self.is_common(edge.value) or not self.fits((edge.left, edge.right))
+        return edge.value is not None and (edge.value in common or not self.fits((edge.left, edge.right)))
 
     def clusters(self) -> list[set[int]]:
         """Return the parts of each live profile."""

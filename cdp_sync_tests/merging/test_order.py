@@ -42,8 +42,8 @@ def import_in_two_orders(number: int, worlds: int, files: int) -> None:
         found = [imported(declared, runs(chance, every)) for _ in range(2)]
     for run in runs(chance, every):
         who.import_files(run.goal, run.files)
-    assert found[0] == found[1]
-    assert found[0] == people(expected(who))
+    wanted = people(expected(who))
+    assert found == [wanted, wanted]
 
 
 def imported(declared: Any, every: Any) -> list[Person]:
