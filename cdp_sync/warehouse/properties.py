@@ -115,10 +115,12 @@ def type_changed(
 
 
 def _add_columns(session: Session, records: Records, columns: Mapping[str, str]) -> None:
+    tables = (records.table, "own_profile") if isinstance(records, Profiles) else (records.table,)
     for prop in records.every:
         if prop.name not in columns:
-            name = quote_identifier(prop.name)
-            session.execute(f"alter table warehouse.{records.table} add column {name} {prop.sql_type}")
+            for table in tables:
+                name = quote_identifier(prop.name)
+                session.execute(f"alter table warehouse.{table} add column {name} {prop.sql_type}")
 
 
 def _sync_identifiers(session: Session, profiles: Profiles) -> None:
@@ -129,20 +131,22 @@ def _sync_identifiers(session: Session, profiles: Profiles) -> None:
     outdated = (noted.keys() - declared.keys()) | as_before
     missing = declared.keys() - (noted.keys() - outdated)
     for name in outdated:
-        session.execute("delete from warehouse.profile_identifier where property = ?", [name])
+        for table in ("profile_identifier", "own_identifier"):
+            session.execute(f"delete from warehouse.{table} where property = ?", [name])
         session.execute("delete from warehouse.identifier_property where property = ?", [name])
     for name in missing:
         if name in addresses:
             _put_domains_in_ascii(session, declared[name])
         value = quote_identifier(name)
         each = f"unnest({value})" if declared[name].multiple else value
-        session.execute(
-            f"""insert into warehouse.profile_identifier
-            select ?, identifier::text, profile_id
-            from (select {each} as identifier, profile_id from warehouse.live_profile)
-            where identifier is not null""",
-            [name],
-        )
+        for table, source in (("profile_identifier", "live_profile"), ("own_identifier", "merged_profile")):
+            session.execute(
+                f"""insert into warehouse.{table}
+                select ?, identifier::text, profile_id
+                from (select {each} as identifier, profile_id from warehouse.{source})
+                where identifier is not null""",
+                [name],
+            )
         session.execute("insert into warehouse.identifier_property values (?, ?)", [name, name in addresses])
     if (outdated or missing) and session.value("select count(*) from warehouse.profile"):
         session.execute("update warehouse.revision set number = number + 1")
@@ -177,9 +181,11 @@ class Entity:
 
     Args:
         records: What is declared of them.
+        merged: Some profiles are merged, so that a row may name one that a live one shows.
     """
 
     records: Records
+    merged: bool = False
 
     @property
     def is_person(self) -> bool:
@@ -197,6 +203,11 @@ class Entity:
         return f"warehouse.{self.records.table}"
 
     @property
+    def by_itself(self) -> str:
+        """The records with what each has by itself, merged or not, as SQL names them."""
+        return "warehouse.profile_by_itself" if self.merged else self.stored
+
+    @property
     def live(self) -> str:
         """The records that were not merged into another one, as SQL names them; groups are not merged."""
         return "warehouse.live_profile" if self.is_person else self.stored
@@ -207,6 +218,18 @@ class Entity:
         return f"{self.stored}_identifier"
 
     @property
+    def linking_table(self) -> str:
+        """The table with the identifiers by which rows find records, those of merged ones by themselves included."""
+        return "warehouse.linking_identifier" if self.merged else self.identifier_table
+
+    @property
     def names(self) -> dict[str, str]:
         """What stands in fixed statements for the entity."""
-        return {"table": self.stored, "live": self.live, "identifiers": self.identifier_table, "key": self.key}
+        shown = f"coalesce(profile.merged_into, profile.{self.key})"
+        return {
+            "table": self.stored,
+            "live": self.live,
+            "identifiers": self.linking_table,
+            "key": self.key,
+            "live_id": shown if self.is_person else f"profile.{self.key}",
+        }

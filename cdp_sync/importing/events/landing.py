@@ -161,18 +161,21 @@ union all by name
         merging = [each for each in self.lists.values() if each.can_merge]
         news = {name: f"patch.{quote_identifier(name)}" for name in self.plain}
         if stored:
-            news = {name: f"coalesce({value}, stored.{quote_identifier(name)})" for name, value in news.items()}
+            news = {name: f"coalesce({value}, {_before(name)})" for name, value in news.items()}
         news |= {name: each.value(stored=stored) for name, each in self.lists.items()}
         shown = [f"{value} as {quote_identifier(name)}" for name, value in news.items()]
         differs, join = "", "".join(f"\nleft join {each.merged} using (event_id)" for each in merging)
         if stored:
-            others = (name for name in self.columns if name not in news and name != "event_id")
+            others = [name for name in self.columns if name not in news and name != "event_id"]
+            if self.linked:  # the profile that rows name has the event; where that is merged, the event follows later
+                others.remove("_named_profile")
+                shown.append("null::uuid as _named_profile")
             shown += [f"stored.{quote_identifier(name)}" for name in others]
             shown += ["stored.rowid as _place", "stored.event_id is null as _is_new"]
-            moved = " or coalesce(patch.profile_id <> stored.profile_id, false)" if self.linked else ""
+            moved = f" or coalesce(patch.profile_id <> {_before('profile_id')}, false)" if self.linked else ""
             shown.append(f"patch._contested{moved} as _contested")
             join = f"\nleft join {self.table} stored using (event_id){join}"
-            changes = (f"({value}) is distinct from stored.{quote_identifier(name)}" for name, value in news.items())
+            changes = (f"({value}) is distinct from {_before(name)}" for name, value in news.items())
             differs = f"\nwhere stored.event_id is null or {' or '.join(changes)}"
         else:
             absent = (name for name in ("profile_id", "happened_at") if name not in news)
@@ -221,3 +224,10 @@ from changed_event"""
     def _kind_of_changes(self, stored: bool) -> str:
         """A view, where all events are new and nothing is merged."""
         return "table" if stored or self.lists else "view"
+
+
+def _before(name: str) -> str:
+    """Return the expression for a value that an event has; its person is the one that rows named, merged or not."""
+    if name == "profile_id":
+        return "coalesce(stored._named_profile, stored.profile_id)"
+    return f"stored.{quote_identifier(name)}"

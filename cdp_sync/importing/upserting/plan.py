@@ -166,7 +166,7 @@ def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
     query = f"""select patch.profile_id,
     {news}
 from {"patch" if any(target.value for target in every) else "touched_profile"} patch
-left join {columns.entity.stored} profile on profile.{columns.entity.key} = patch.profile_id"""
+left join {columns.entity.by_itself} profile on profile.{columns.entity.key} = patch.profile_id"""
     sql = f"""create or replace temp table withheld_profile as
 select profile_id
 from ({moved(columns, query)})
@@ -325,7 +325,8 @@ def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tupl
 
     With `lists`, `patch` has values to take off lists; for `whole` see `Changes.whole`.
     """
-    every, stored, key = targets(columns), columns.entity.stored, columns.entity.key
+    every, key = targets(columns), columns.entity.key
+    stored = "held_profile" if columns.entity.merged else columns.entity.stored
 
     def base(target: Target) -> str:
         old = base_of_old(target)
@@ -357,7 +358,25 @@ select * exclude ({", ".join([*before.values(), *said])}),
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from ({moved(columns, query)})
 where {" or ".join(differs.values())}"""
-    return Step("changed_profile", sql), _counters_step(columns)
+    held = [_held_step(columns)] if columns.entity.merged else []
+    return (*held, Step("changed_profile", sql), _counters_step(columns))
+
+
+def _held_step(columns: Columns) -> Step:
+    """Return the step that makes `held_profile`: what profiles that rows are about have by themselves."""
+    stored, key = columns.entity.stored, columns.entity.key
+    sql = f"""create or replace temp table held_profile as
+with touched as materialized (select profile_id from touched_profile where not is_new),
+placed as materialized (
+    select profile.rowid as place
+    from touched
+    join {stored} profile on profile.{key} = touched.profile_id
+    where touched.profile_id not in (select profile_id from warehouse.own_profile)
+)
+select profile.* from placed join {stored} profile on profile.rowid = placed.place
+union all by name
+select own.* from touched join warehouse.own_profile own using (profile_id)"""
+    return Step("held_profile", sql)
 
 
 def _counters_step(columns: Columns) -> Step:

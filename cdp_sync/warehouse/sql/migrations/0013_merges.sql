@@ -35,3 +35,15 @@ alter table warehouse.run add column profiles_merged bigint;
 alter table warehouse.run add column profiles_unmerged bigint;
 alter table warehouse.imported_file add column profiles_merged bigint;
 alter table warehouse.imported_file add column profiles_unmerged bigint;
+
+-- Every profile as it is by itself, merged or not.
+create view warehouse.profile_by_itself as
+select * from warehouse.profile where profile_id not in (select profile_id from warehouse.own_profile)
+union all by name
+from warehouse.own_profile;
+
+-- Those of them that are merged, survivors included.
+create view warehouse.merged_profile as
+select * from warehouse.profile where merged_into is not null
+union all by name
+from warehouse.own_profile;

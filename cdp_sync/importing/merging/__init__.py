@@ -1,0 +1,1 @@
+"""Merges what a run brought, in the transaction that lands it."""
