@@ -1,4 +1,4 @@
-"""What `scan`, `segment`, `profile`, `merges` and previews show: what a run would find and do. Nothing is changed."""
+"""What `scan`, `segment`, `profile` and `export --preview` show: what a run would find. Nothing is changed."""
 
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
@@ -17,13 +17,11 @@ from cdp_sync.importing import ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
 from cdp_sync.importing.reading.normalize import ReaderName
 from cdp_sync.importing.sources.port import Source
-from cdp_sync.merging import Merges, apply_rules, decisions, merge_by_hand, parts_of, unmerge
-from cdp_sync.merging.deciding import part_named
+from cdp_sync.merging import decisions, parts_of
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import SourceLook
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.data_folder import project_warehouse
-from cdp_sync.orchestration.declaration_files import declared_profiles
 from cdp_sync.orchestration.declarations import Declarations, read_project
 from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.segments.profile_values import rollup_values
@@ -227,53 +225,6 @@ def _merged_from(session: Session, profile_id: object) -> list[dict[str, Any]]:
         {**part, "decisions": [each for each in merges if part["profile_id"] in (each["left_id"], each["right_id"])]}
         for part in parts
     ]
-
-
-def look_at_decisions(value: str | None, rule: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
-    """Return how many decisions there are, and the latest: of all, of the profile that a value names, or by a rule.
-
-    Raises:
-        UnknownName: No profile is named so.
-    """
-    with project_warehouse().open("read") as session:
-        if value is not None and not profiles_named(session, value):
-            raise UnknownName("No profile has this identifier or id.")
-        return decisions(session, profile=value, rule=rule, limit=limit)
-
-
-def ids_named(*values: str) -> tuple[str, ...]:
-    """Return the ids of the profiles, merged or not, that these values name: ids, or values of identifiers.
-
-    Raises:
-        UnknownName: One of them names no profile, or several.
-    """
-    with project_warehouse().open("read") as session:
-        return tuple(str(part_named(session, value)) for value in values)
-
-
-def preview_rules() -> Merges:
-    """Return what the merge rules would do now to all profiles."""
-    warehouse, profiles = project_warehouse(), declared_profiles()
-    if not warehouse.path.exists():  # opening it to write would make it
-        return Merges()
-    return apply_rules(warehouse, profiles, run_id="preview", now=datetime.now(UTC), preview=True)
-
-
-def preview_merge(left: str, right: str, *, decided_by: str) -> Merges:
-    """Return what a merge by hand would do to two profiles, given by id."""
-    warehouse, profiles, now = project_warehouse(), declared_profiles(), datetime.now(UTC)
-    return merge_by_hand(
-        warehouse, profiles, left, right, decided_by=decided_by, run_id="preview", now=now, preview=True
-    )
-
-
-def preview_unmerge(profile: str, *, survivor: str | None, identifiers: tuple[str, ...], decided_by: str) -> Merges:
-    """Return what it would do to take a profile out of another, both given by id, or only some of its identifiers."""
-    warehouse, profiles, now = project_warehouse(), declared_profiles(), datetime.now(UTC)
-    return unmerge(
-        warehouse, profiles, profile, survivor=survivor, identifiers=identifiers, decided_by=decided_by,
-        run_id="preview", now=now, preview=True,
-    )  # fmt: skip
 
 
 def look_at_segment(declarations: Declarations, name: str) -> SegmentView:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import Look
+    from cdp_sync.merge_preview import MergePreview
     from cdp_sync.merging import Merges
     from cdp_sync.model.occurrences import UpcomingRun
     from cdp_sync.orchestration.runs.history import History, PastRun
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _TIME = "%Y-%m-%d %H:%M:%S"
 _MINUTE = "%a %Y-%m-%d %H:%M"
 
+_SHOWN = 20
+"""Profiles that were merged into one, or merges that guards stopped."""
 _UNSET = "∅"
 _DONE, _FAILED, _WARNING = ("✓", "green"), ("✗", "red"), ("!", "yellow")
 
@@ -250,12 +253,14 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
                 say(f"    {values}")
 
 
-def _print_merged(parts: Iterable[Mapping[str, Any]]) -> None:
+def _print_merged(parts: Sequence[Mapping[str, Any]]) -> None:
     """Show the profiles that were merged into one, and by which decisions."""
-    for part in parts:
+    for part in parts[:_SHOWN]:
         say(f"  merged from {part['profile_id']}, created at {part['created_at']:{_TIME}}")
         for decision in part["decisions"]:
             say(f"    {decision['decided_at']:{_TIME}}  {_why(decision)}")
+    if len(parts) > _SHOWN:
+        say(f"  … merged from {len(parts):,} in all")
 
 
 def _print_changes(profile_id: object, changes: Iterable[Mapping[str, Any]]) -> None:
@@ -320,17 +325,25 @@ def _why(row: Mapping[str, Any]) -> str:
     return f"by {row['rule']}: {row['value']}"
 
 
-def print_merges(merges: "Merges", *, preview: bool = False) -> None:
-    """Show what rules or a decision did, or would do, pair by pair, and what guards stopped."""
-    if preview:
-        say("A preview: nothing is changed.\n", lines=True)
+def print_merge_preview(preview: "MergePreview") -> None:
+    """Show what rules or a decision would do."""
+    say("A preview: nothing is changed.\n", lines=True)
+    for part in preview.parts:
+        say(f"  {part['profile_id']}  created at {part['created_at']:{_TIME}}  {part['then']}")
+    print_merges(preview.merges)
+
+
+def print_merges(merges: "Merges") -> None:
+    """Show what rules or a decision did, pair by pair, and what guards stopped."""
     for each in merges.evidence:
         say(f"  {each.left}  {each.right}")
         say(f"    by {each.rule}: {each.value}" if each.rule else "    by hand")
-    for blocked in merges.blocked:
+    for blocked in merges.blocked[:_SHOWN]:
         say(_WARNING, f" {blocked.words}")
         for profile in blocked.sample:
             say(f"    {profile}")
+    if len(merges.blocked) > _SHOWN:
+        say(_WARNING, f" … {len(merges.blocked):,} in all")
     say(merges.message)
 
 

@@ -8,7 +8,7 @@ import click
 from cdp_sync.cli.options import AS_JSON, COUNT, answer, end, warehouse
 
 if TYPE_CHECKING:
-    from cdp_sync.merging import Merges
+    from cdp_sync.merge_preview import MergePreview
     from cdp_sync.orchestration.runs.deciding import Decided, DecisionOrder
 
 
@@ -36,15 +36,15 @@ def merges(value: str | None, rule: str | None, limit: int, preview: bool, as_js
 
     With --preview show the pairs that the rules would merge now, each with its evidence, and what guards stop.
     """
-    from cdp_sync import inspection
+    from cdp_sync import merge_preview
     from cdp_sync.terminal import print_decisions
 
     warehouse()  # says so where there is none
     if preview:
         if value is not None or rule is not None:
             raise click.UsageError("--preview shows what all rules would do: no --profile and no --rule goes with it.")
-        _show(inspection.preview_rules(), as_json=as_json)
-    total, found = inspection.look_at_decisions(value, rule, limit)
+        _show(merge_preview.preview_rules(), as_json=as_json)
+    total, found = merge_preview.look_at_decisions(value, rule, limit)
     answer(found, partial(print_decisions, total), lambda rows: {"total": total, "rows": rows}, as_json=as_json)
 
 
@@ -59,12 +59,12 @@ def merge(left: str, right: str, by: str, preview: bool, as_json: bool) -> None:
 
     Rules and guards do not undo it. `unmerge` does.
     """
-    from cdp_sync import inspection
+    from cdp_sync import merge_preview
 
     warehouse()
-    first, second = inspection.ids_named(left, right)
+    first, second = merge_preview.ids_named(left, right)
     if preview:
-        _show(inspection.preview_merge(first, second, decided_by=by), as_json=as_json)
+        _show(merge_preview.preview_merge(first, second, decided_by=by), as_json=as_json)
     from cdp_sync.orchestration.runs.deciding import merge_order
 
     _decide(merge_order(first, second, decided_by=by), as_json=as_json)
@@ -95,23 +95,24 @@ def unmerge(
     PROFILE is its id or an identifier's value. Both sides have their own values again, and what came since goes to the
     side that its rows named. The run stands in the UI's history.
     """
-    from cdp_sync import inspection
+    from cdp_sync import merge_preview
 
     warehouse()
-    name, *into = inspection.ids_named(*(each for each in (profile, survivor) if each is not None))
+    name, *into = merge_preview.ids_named(*(each for each in (profile, survivor) if each is not None))
     asked: dict[str, Any] = {"survivor": next(iter(into), None), "identifiers": identifiers, "decided_by": by}
     if preview:
-        _show(inspection.preview_unmerge(name, **asked), as_json=as_json)
+        _show(merge_preview.preview_unmerge(name, **asked), as_json=as_json)
     from cdp_sync.orchestration.runs.deciding import unmerge_order
 
     _decide(unmerge_order(name, **asked), as_json=as_json)
 
 
-def _show(found: "Merges", *, as_json: bool) -> NoReturn:
+def _show(found: "MergePreview", *, as_json: bool) -> NoReturn:
     """Show what a preview found."""
-    from cdp_sync.terminal import print_merges
+    from cdp_sync.merge_preview import MergePreview
+    from cdp_sync.terminal import print_merge_preview
 
-    answer(found, partial(print_merges, preview=True), _json, as_json=as_json)
+    answer(found, print_merge_preview, MergePreview.to_json, as_json=as_json)
     end(fine=True)
 
 
@@ -140,15 +141,10 @@ def _show_decided(decided: "Decided") -> None:
 
 
 def _decided_json(decided: "Decided") -> dict[str, Any]:
+    from cdp_sync.merge_preview import merges_json
+
     run = {"run_id": decided.run_id, "state": decided.state, "message": decided.message}
-    return {**run, **(_json(decided.merges) if decided.merges else {})}
-
-
-def _json(found: "Merges") -> dict[str, Any]:
-    from dataclasses import asdict
-
-    shown = asdict(found)
-    return {**shown, "blocked": [{**asdict(each), "message": each.words} for each in found.blocked]}
+    return {**run, **(merges_json(decided.merges) if decided.merges else {})}
 
 
 COMMANDS = (merges, merge, unmerge)

@@ -42,9 +42,12 @@ _PRIORITY = -5_000
 """After the imports of a run, before its segments."""
 
 _SHOWN = 20
-"""Decisions that the catalog shows."""
+"""Decisions, and merges that guards stopped, that the catalog shows."""
 
-_BY_ITS_NAME: ContextVar[tuple[str, ...]] = ContextVar("identifiers_to_unmerge", default=())
+_SAID = 3
+"""Of those, how many a check describes in words."""
+
+_identifiers_here: ContextVar[tuple[str, ...]] = ContextVar("identifiers_to_unmerge", default=())
 
 
 def build_merging(profiles: Profiles) -> dg.Definitions:
@@ -68,11 +71,11 @@ def build_merging(profiles: Profiles) -> dg.Definitions:
 @contextmanager
 def identifiers_kept_here(identifiers: tuple[str, ...]) -> Iterator[None]:
     """Hand identifiers to the job that unmerges, within this process: run config is stored, and they are personal."""
-    token = _BY_ITS_NAME.set(identifiers)
+    token = _identifiers_here.set(identifiers)
     try:
         yield
     finally:
-        _BY_ITS_NAME.reset(token)
+        _identifiers_here.reset(token)
 
 
 class MergeTwo(dg.Config):
@@ -113,7 +116,7 @@ def _merge_asset(profiles: Profiles) -> dg.AssetsDefinition:
         warehouse: Warehouse = context.resources.warehouse.warehouse()
 
         def work() -> Merges:
-            return apply_rules(warehouse, profiles, run_id=context.run_id, now=datetime.now(UTC))
+            return apply_rules(warehouse, profiles, run_id=context.run.run_id, now=datetime.now(UTC))
 
         merges = attempt(context.log, work, lambda _error: None)
         context.log.info(merges.message)
@@ -211,7 +214,7 @@ def _identifiers(expected: int) -> tuple[str, ...]:
     Raises:
         Terminal: The run was launched elsewhere, such as again in the UI: they are not stored with a run.
     """
-    found = _BY_ITS_NAME.get()
+    found = _identifiers_here.get()
     if len(found) == expected:
         return found
     raise Terminal(
@@ -230,14 +233,14 @@ def _checked(merges: Merges) -> dict[str, Any]:
         "passed": not merges.blocked,
         "severity": dg.AssetCheckSeverity.WARN,
         "metadata": metadata,
-        "description": " ".join(each.words for each in merges.blocked) or None,
+        "description": " ".join(each.words for each in merges.blocked[:_SAID]) or None,
     }
 
 
 def _metadata(merges: Merges) -> dict[str, Any]:
     stopped = {"stopped": _stopped(merges.blocked)} if merges.blocked else {}
     counts = {"profiles_merged": merges.merged, "profiles_unmerged": merges.unmerged}
-    return {"summary": merges.message, **counts, **stopped}
+    return {"summary": merges.message, **counts, "merges_stopped": len(merges.blocked), **stopped}
 
 
 def _standing(session: Session) -> dict[str, Any]:
@@ -264,7 +267,7 @@ def _standing(session: Session) -> dict[str, Any]:
 def _stopped(blocked: tuple[Blocked, ...]) -> dg.TableMetadataValue:
     rows = [
         {"guard": each.guard, "rule": each.rule or "", "profiles": each.profiles, "some ids": " ".join(each.sample)}
-        for each in blocked
+        for each in blocked[:_SHOWN]
     ]
     return _table(("guard", "rule", "profiles", "some ids"), rows)
 
