@@ -150,9 +150,11 @@ def _merge_two_job(profiles: Profiles) -> dg.JobDefinition:
         pool=WAREHOUSE_POOL,
     )
     def merge_two(context: dg.OpExecutionContext, config: MergeTwo) -> None:
-        left, right = _profile_id(config.left), _profile_id(config.right)
-        _decide(context, lambda warehouse, run: merge_by_hand(
-            warehouse, profiles, left, right, decided_by=config.decided_by, **run))  # fmt: skip
+        def work(warehouse: Warehouse, run_id: str, now: datetime) -> Merges:
+            left, right = _profile_id(config.left), _profile_id(config.right)
+            return merge_by_hand(warehouse, profiles, left, right, decided_by=config.decided_by, run_id=run_id, now=now)
+
+        _decide(context, work)
 
     @dg.job(name=MERGE_TWO, description="Merges two profiles by hand, whatever the merge rules say.")
     def merge_two_profiles() -> None:
@@ -170,10 +172,19 @@ def _unmerge_job(profiles: Profiles) -> dg.JobDefinition:
         pool=WAREHOUSE_POOL,
     )
     def take_out(context: dg.OpExecutionContext, config: Unmerge) -> None:
-        profile, survivor = _profile_id(config.profile), config.survivor and _profile_id(config.survivor)
-        _decide(context, lambda warehouse, run: unmerge(
-            warehouse, profiles, profile, survivor=survivor or None, identifiers=_identifiers(config.identifiers),
-            decided_by=config.decided_by, **run))  # fmt: skip
+        def work(warehouse: Warehouse, run_id: str, now: datetime) -> Merges:
+            return unmerge(
+                warehouse,
+                profiles,
+                _profile_id(config.profile),
+                survivor=_profile_id(config.survivor) if config.survivor else None,
+                identifiers=_identifiers(config.identifiers),
+                decided_by=config.decided_by,
+                run_id=run_id,
+                now=now,
+            )
+
+        _decide(context, work)
 
     @dg.job(name=UNMERGE, description="Takes a profile out of another one for good: no rule merges them again.")
     def unmerge_profile() -> None:
@@ -182,11 +193,11 @@ def _unmerge_job(profiles: Profiles) -> dg.JobDefinition:
     return unmerge_profile
 
 
-def _decide(context: dg.OpExecutionContext, work: Callable[..., Merges]) -> None:
+def _decide(context: dg.OpExecutionContext, work: Callable[[Warehouse, str, datetime], Merges]) -> None:
     """Do what a person decided, and show what it changed."""
     warehouse = context.resources.warehouse.warehouse()
-    run = {"run_id": context.run_id, "now": datetime.now(UTC)}
-    merges = attempt(context.log, lambda: work(warehouse, run), lambda _error: None)
+    now = datetime.now(UTC)
+    merges = attempt(context.log, lambda: work(warehouse, context.run_id, now), lambda _error: None)
     watcher().decided(merges)
     context.log.info(merges.message)
     context.add_output_metadata(_metadata(merges))
