@@ -1,5 +1,5 @@
--- The members of clusters that change, or in which a profile was looked at: which live profile shows each of them before
--- and after, and how many are in the cluster. `rank` counts from the survivor on.
+-- The members of clusters that change, that lost a member, or in which a profile was looked at: which live profile shows
+-- each of them before and after, and how many are in the cluster. `rank` counts from the survivor on.
 create or replace temp table cluster as
 with placed as (
     select
@@ -17,5 +17,8 @@ with placed as (
 select * exclude (label)
 from placed
 where label in (
-    select label from placed where old_live <> new_live or profile_id in (select profile_id from checked_profile)
+    select label
+    from placed
+    where profile_id in (select profile_id from checked_profile)
+        or old_live in (select unnest([old_live, new_live]) from placed where old_live <> new_live)
 )

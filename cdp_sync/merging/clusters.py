@@ -1,14 +1,5 @@
 """Connects members to clusters: which profiles are one, by all evidence less what guards stop.
 
-=============  ====================================================================================
-``edge``       what connects two members: standing decisions and new pairs that nothing stops
-``label``      the cluster of each member, named by the age of its oldest one
-``misfit``     clusters that are too large for one person, or in which people differ
-``together``   clusters with members that were decided to stay apart
-``blocked``    what a guard stopped
-``cluster``    the members of clusters that change, or whose values may: before and after
-=============  ====================================================================================
-
 Whatever order profiles came in, the same evidence gives the same clusters: guards look at all of it. A cluster that
 does not fit loses the edges of its last rule first, those that decisions were made of before as well.
 """

@@ -1,6 +1,6 @@
 """What a merged profile shows: for each property a value made of those that its parts have by themselves. Pure."""
 
-from cdp_sync.model import CONSENT_PROPERTIES, Profiles, Property
+from cdp_sync.model import CONSENT_PROPERTIES, Profiles, Property, Records
 from cdp_sync.model.property import MergeStrategy
 from cdp_sync.warehouse import Step, quote_identifier, quote_literal
 
@@ -72,15 +72,22 @@ def _consent(profiles: Profiles, column: str) -> str:
     """Return the aggregate for a column of consent: the stricter of what the parts say."""
     zone, consented, refused = CONSENT_PROPERTIES
     lists = {
-        each: f"flatten(list(profile.{each}) filter (profile.{each} is not null))" for each in (consented, refused)
+        each: f"flatten(list(profile.{each} order by age) filter (profile.{each} is not null))"
+        for each in (consented, refused)
     }
     if column == refused:
         return f"nullif({_unique(lists[refused])}, [])"
     if column == consented:
         is_refused = f"coalesce(list_contains({lists[refused]}, x), false)"
         return f"nullif(list_filter({_unique(lists[consented])}, lambda x: not {is_refused}), [])"
-    order = " ".join(
-        f"when {quote_literal(name)} then {_STRICTEST_FIRST.index(kind)}" for name, kind in profiles.zones.items()
-    )
-    strictness = f"case profile.{zone} {order} else 2 end" if order else "2"
-    return f"arg_min(profile.{zone}, {{strictness: {strictness}, rank: rank}})"
+    return strictest_zone(profiles, f"list(profile.{zone} order by rank)")
+
+
+def strictest_zone(records: Records, zones: str) -> str:
+    """Return the expression for the strictest of a list of zones of legislation; of equally strict ones the first."""
+    declared = records.zones if isinstance(records, Profiles) else {}
+    order = [name for kind in _STRICTEST_FIRST for name, each in declared.items() if each == kind]
+    found = [
+        f"case when list_contains({zones}, {quote_literal(name)}) then {quote_literal(name)} end" for name in order
+    ]
+    return f"coalesce({', '.join([*found, f'list_filter({zones}, lambda z: z is not null)[1]'])})"

@@ -1,14 +1,5 @@
 """Finds pairs of profiles that are the same person by the declared rules. Only reads the warehouse.
 
-=====================  =========================================================================
-``checked_profile``    the profiles to look at, by their own ids; the caller makes it
-``shared_value``       values of the rules' properties that these share with others
-``holder``             who has such a value, unless too many do
-``member``             all parts of the live profiles that may be concerned, the oldest first: `age`
-``pair``               two members that a rule connects; `differs` and `apart` say what stops it
-``standing``           decisions to merge that hold between members
-=====================  =========================================================================
-
 A rule is named by its number from 1; 0 stands for decisions by hand, the last number for rules that are no more.
 """
 
@@ -17,23 +8,48 @@ from collections.abc import Iterator
 from cdp_sync.model import Profiles
 from cdp_sync.model.merge_rule import MOST_HOLDERS, SHORTEST, MergeRule
 from cdp_sync.model.profile import literal
-from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
+from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal
 
 SQL = "merging"
 
 BY_HAND = 0
 
 
-def evidence_steps(profiles: Profiles, *, every: bool = False) -> Iterator[Step]:
-    """Yield the steps that find pairs among the profiles of `checked_profile`, and the decisions about them.
+def find_evidence(session: Session, profiles: Profiles, *, every: bool = False) -> None:
+    """Find the pairs that the profiles of `checked_profile` lead to, and the decisions about them.
 
-    With `every`, also those of them are members that share nothing with anybody.
+    What they share leads to others, and what these share further on: whatever a guard has to look at together. With
+    `every`, also those of them are members that share nothing with anybody.
     """
     names = ", ".join(quote_literal(name) for name in dict.fromkeys(rule.property for rule in profiles.merge_rules))
-    yield fixed("shared_value", f"{SQL}/shared_value", {"shortest": SHORTEST}, properties=names or "''")
-    yield fixed("holder", f"{SQL}/holder", {"most": MOST_HOLDERS})
+    session.run(
+        (
+            Step(
+                "shared_value",
+                "create or replace temp table shared_value (property text, value text, holders bigint, others bigint)",
+            ),
+            Step("sought_profile", "create or replace temp table sought_profile as from checked_profile"),
+            Step("seen_profile", "create or replace temp table seen_profile as from checked_profile"),
+        )
+    )
+    while True:
+        session.run(
+            (
+                fixed("shared_value", f"{SQL}/shared_value", {"shortest": SHORTEST}, properties=names or "''"),
+                fixed("holder", f"{SQL}/holder", {"most": MOST_HOLDERS}),
+                fixed("concerned", f"{SQL}/concerned", {"most": MOST_HOLDERS, "every": every}),
+                fixed("sought_profile", f"{SQL}/sought_profile"),
+                Step("seen_profile", "insert into seen_profile from sought_profile"),
+            )
+        )
+        if not session.value("select exists (from sought_profile)"):
+            break
+    session.run(_pair_steps(profiles))
+
+
+def _pair_steps(profiles: Profiles) -> Iterator[Step]:
     needed = "".join(f", {quote_identifier(name)}" for name in _needed(profiles))
-    yield fixed("member", f"{SQL}/member", {"most": MOST_HOLDERS, "every": every}, needed=needed)
+    yield fixed("member", f"{SQL}/member", needed=needed)
     yield fixed("apart", f"{SQL}/apart")
     rules = tuple(enumerate(profiles.merge_rules, 1))
     pairs = "\nunion all\n".join(_pairs(number, rule, profiles) for number, rule in rules)
@@ -44,7 +60,8 @@ def evidence_steps(profiles: Profiles, *, every: bool = False) -> Iterator[Step]
         if not condition.same
     }
     yield Step("pair", f"create or replace temp table pair as\n{pairs or _NO_PAIR}", values)
-    yield fixed("standing", f"{SQL}/standing", {"most": MOST_HOLDERS}, rule=number_of_rule(profiles))
+    words = {"rule": number_of_rule(profiles), "differs": _differs(profiles)}
+    yield fixed("standing", f"{SQL}/standing", {"most": MOST_HOLDERS}, **words)
 
 
 def number_of_rule(profiles: Profiles) -> str:
@@ -60,6 +77,12 @@ def number_of_rule(profiles: Profiles) -> str:
 def unique_properties(profiles: Profiles) -> list[str]:
     """Return the columns, quoted, of which different values mean different people."""
     return [quote_identifier(prop.name) for prop in profiles.every if prop.unique]
+
+
+def _differs(profiles: Profiles) -> str:
+    """Return the condition that two members are different people."""
+    names = unique_properties(profiles)
+    return " or ".join(f"coalesce(older.{name} <> younger.{name}, false)" for name in names) or "false"
 
 
 def _needed(profiles: Profiles) -> list[str]:
@@ -85,9 +108,8 @@ def _pairs(number: int, rule: MergeRule, profiles: Profiles) -> str:
         conditions.append(f"older.{name} = younger.{name}")
         if not condition.same:
             conditions.append(f"older.{name} = ${_bound(number, place)}")
-    differs = " or ".join(f"coalesce(older.{name} <> younger.{name}, false)" for name in unique_properties(profiles))
     return f"""select older.age as left_age, younger.age as right_age, {number} as rule, property, value,
-    {differs or "false"} as differs, (older.age, younger.age) in (from apart) as apart
+    {_differs(profiles)} as differs, (older.age, younger.age) in (from apart) as apart
 from (select * from holder where property = {quote_literal(rule.property)}) mine
 join (select * from holder where property = {quote_literal(rule.property)}) other using (property, value)
 join member older on older.profile_id = mine.profile_id

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from cdp_sync.merging.clusters import blocked, connect, rule_in_words
 from cdp_sync.merging.composing import composed_step
-from cdp_sync.merging.evidence import SQL, evidence_steps
+from cdp_sync.merging.evidence import SQL, find_evidence
 from cdp_sync.merging.report import SAMPLE, Evidence, Merges
 from cdp_sync.model import Profiles
 from cdp_sync.warehouse import (
@@ -71,7 +71,7 @@ def join_profiles(session: Session, profiles: Profiles, moment: Moment, *, every
 
 def look(session: Session, profiles: Profiles, *, every: bool = False) -> None:
     """Find out what would be joined and taken apart: `edge`, `blocked`, `cluster`. Only reads the warehouse."""
-    session.run(evidence_steps(profiles, every=every))
+    find_evidence(session, profiles, every=every)
     connect(session, profiles)
     session.run([fixed("new_edge", f"{SQL}/new_edge", words=rule_in_words(profiles))])
 

@@ -1,13 +1,15 @@
--- Values of the rules' properties that a checked profile shares with another one, and how many profiles have each.
-create or replace temp table shared_value as
+-- Values of the rules' properties that a sought profile shares with another one, how many profiles have each, and how many
+-- of these are no checked ones: so many at least had it before.
+insert into shared_value
 with mine as (
     select distinct property, value
     from warehouse.linking_identifier
-    semi join checked_profile using (profile_id)
+    semi join sought_profile using (profile_id)
     where property in ({properties}) and length(value) >= $shortest
 )
-select property, value, count(*) as holders
+select property, value, count(*), count(*) filter (profile_id not in (select profile_id from checked_profile))
 from warehouse.linking_identifier
 semi join mine using (property, value)
+anti join shared_value using (property, value)
 group by all
 having count(*) > 1

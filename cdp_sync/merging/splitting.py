@@ -39,6 +39,18 @@ def split_identifiers(
     whole = session.rows("select profile_id from every_part where is_whole order by profile_id")
     if session.value("select bool_and(is_whole) from every_part"):
         raise CannotUnmerge("These are all identifiers that the profile has.", needed="Some of them have to stay.")
+    single = [prop.name for prop in profiles.identifiers if not prop.multiple]
+    several = session.rows(
+        """select property from leaving_value
+        where not is_whole and property in (select unnest($single))
+        group by property having count(distinct value) > 1""",
+        {"single": single},
+    )
+    if several:
+        raise CannotUnmerge(
+            f"The new profile would have two values of {', '.join(name for (name,) in several)}, which holds one.",
+            remedy="Split them off one after the other.",
+        )
     leaving = [_uuid(part) for (part,) in whole]
     if session.value("select exists (from leaving_value where not is_whole)"):
         session.execute("create or replace temp table split_part as select profile_id from every_part")

@@ -177,7 +177,7 @@ class Entity:
 
     Statements that link, upsert and delete its records take table and key from here. Intermediate tables call the key
     of any record `profile_id`. These are about profiles alone: `sync_properties`, segments and exports, enriching,
-    `repoint`, `renaming`, the history, and of the ledger `identifier_property`, `imported_profile` and the exports'.
+    merging, `renaming`, the history, and of the ledger `identifier_property`, `imported_profile` and the exports'.
 
     Args:
         records: What is declared of them.

@@ -19,6 +19,7 @@ from cdp_sync.importing.upserting.contributions import (
     row_value_step,
     without_reversals,
 )
+from cdp_sync.merging.composing import strictest_zone
 from cdp_sync.model import ROW_ENDS, Property
 from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
@@ -167,14 +168,30 @@ def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
     {news}
 from {"patch" if any(target.value for target in every) else "touched_profile"} patch
 left join {columns.entity.by_itself} profile on profile.{columns.entity.key} = patch.profile_id"""
+    source = f"({moved(columns, query)})"
+    if columns.entity.merged:
+        yield fixed("mate_consent", f"{SQL}/mate_consent")
+        source = f"({_with_mates(columns, source)})"
     sql = f"""create or replace temp table withheld_profile as
 select profile_id
-from ({moved(columns, query)})
+from {source}
 where not {allowed}"""
     yield Step("withheld_profile", sql)
     yield fixed("staging.assigned", f"{SQL}/withheld_row")
     for table in ("touched_profile", "patch") if _kind_of_patch(columns) == "table" else ("touched_profile",):
         yield Step(table, f"delete from {table} where profile_id in (from withheld_profile)")
+
+
+def _with_mates(columns: Columns, source: str) -> str:
+    """Return profiles with what other parts of theirs say of consent as well: the stricter of them counts."""
+    zone, consented, refused = (prop.name for prop in columns.consent)
+    return f"""select * replace (
+    list_concat({consented}, mates_consented) as {consented},
+    list_concat({refused}, mates_refused) as {refused},
+    {strictest_zone(columns.entity.records, f"list_append(mates_zones, {zone})")} as {zone}
+)
+from {source} profile
+left join mate_consent using (profile_id)"""
 
 
 @dataclass(frozen=True)

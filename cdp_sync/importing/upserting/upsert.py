@@ -8,13 +8,13 @@ from cdp_sync.errors import GoalFailed, ValueOutOfRange
 from cdp_sync.importing.delta.watermarks import land_watermarks
 from cdp_sync.importing.events.landing import land_events
 from cdp_sync.importing.linking.waiting import waiting_steps
-from cdp_sync.importing.merging.landing import land_merges, separate_touched
 from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns, staged_columns, with_merges
 from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.importing.upserting import contributions, plan
 from cdp_sync.importing.upserting.contributions import SQL
+from cdp_sync.importing.upserting.merging import land_merges, separate_touched
 from cdp_sync.importing.upserting.plan import Changes, Target, targets
 from cdp_sync.merging.report import Merges
 from cdp_sync.model import GroupType, ImportReport, Profiles

@@ -9,7 +9,7 @@ from cdp_sync.merging.joining import Moment, join_profiles, may_merge, separate
 from cdp_sync.merging.report import Merges
 from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal
 
-_SQL = "importing/merging"
+_SQL = "importing/upserting"
 
 
 def separate_touched(session: Session, columns: Columns) -> None:
@@ -33,7 +33,7 @@ def land_merges(session: Session, run: ImportRun, columns: Columns, now: datetim
     session.run([Step("checked_profile", checked)])
     merges = join_profiles(session, run.profiles, Moment(run.run_id, now))
     if merges.merged or merges.unmerged:
-        session.run([fixed("file_counters", f"{_SQL}/counted")])
+        session.run([fixed("file_counters", f"{_SQL}/counted_merges")])
     return merges
 
 
@@ -43,7 +43,7 @@ def _time_steps(name: str, column: str, now: datetime, *, only_new: bool) -> tup
     written = f"""and (a.profile_id in (select profile_id from touched_profile where is_new)
     or a.profile_id in (select profile_id from changed_profile where list_contains(_changed, {text})))"""
     said = f"""create or replace temp table said_at as
-select a.profile_id, arg_max(coalesce(file.modified_at, $now), r.row) as said_at
+select a.profile_id, {"arg_min" if only_new else "arg_max"}(coalesce(file.modified_at, $now), r.row) as said_at
 from row_value r
 join staging.assigned a using (row)
 join staging.file file using (file)

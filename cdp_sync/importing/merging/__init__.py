@@ -1,1 +1,0 @@
-"""Merges what a run brought, in the transaction that lands it."""
