@@ -199,7 +199,6 @@ REFUSED = {
     ("unmerge", "bob@example.com", "--identifiers", ""): (2, "Invalid value for '--identifiers'"),
     ("unmerge", "bob@example.com", "--identifiers", "N-2000,,"): (2, "Invalid value for '--identifiers'"),
     ("merges", "--preview", "--rule", "number"): (2, "--preview shows what all rules would do"),
-    ("merges", "--limit", "0"): (2, "Invalid value for '--limit'"),
 }
 
 
@@ -212,6 +211,13 @@ def test_what_cannot_be_decided_is_refused(shop: Project) -> None:
         assert "nobody@" not in printed
     assert live() == before
     assert answer("merges", "--json")["total"] == 0
+
+
+def test_a_name_does_not_control_the_terminal(shop: Project) -> None:
+    """The name of the person who decides is shown with escapes for control characters."""
+    output_of(cdp_sync("merge", "ada@example.com", "bob@example.com", "--by", "E\x1b[2Jve"))
+    for command in (("merges",), ("profile", "bob@example.com")):
+        assert r"decided by E\x1b[2Jve" in output_of(cdp_sync(*command))
 
 
 def test_a_profile_is_unmerged_once(shop: Project) -> None:

@@ -170,7 +170,7 @@ def test_the_check_can_be_executed_and_changes_nothing(shop: Project, instance: 
     assert len(live(shop)) == 3
 
 
-def test_an_import_shows_whom_it_merged(shop: Project, instance: dg.DagsterInstance) -> None:
+def test_an_import_shows_how_many_it_merged(shop: Project, instance: dg.DagsterInstance) -> None:
     """The page of an import goal plots merged and unmerged profiles, and says it in the summary."""
     shop.deliver("/inbox/customers_2.csv", "Email,Number,Total\nbob@old.example,N-2000,1\n")
     metadata = shown(shop.run("shop_sync", instance), "shop", "customers")
