@@ -26,7 +26,7 @@ from cdp_sync.orchestration.declarations import Declarations, read_project
 from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.segments.profile_values import rollup_values
 from cdp_sync.warehouse import Session, Warehouse
-from cdp_sync.warehouse.history import profiles_named
+from cdp_sync.warehouse.history import identifiers_by_profile, profiles_named
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import stored_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before, rival_problem
@@ -197,8 +197,8 @@ def _refusal(
 def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
     """Return the live profiles that a value names: properties, rollups, latest changes, and so many latest events.
 
-    `merged_from` has the profiles that were merged into one, each with the decisions about it, and `named_parts` the
-    ids of those among them that the value names.
+    `merged_from` has the profiles that were merged into one, each with its identifiers and the decisions about it, and
+    `named_parts` the ids of those among them that the value names.
     Rollups are left out where the profile model is not in order.
     """
     declared = read_project().profiles
@@ -215,15 +215,24 @@ def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
 
 
 def _merged_from(session: Session, profile_id: object) -> list[dict[str, Any]]:
-    """Return the profiles that were merged into a live one, the oldest first, each with the decisions that hold."""
+    """Return the profiles that were merged into a live one, the oldest first.
+
+    Each with the identifiers that it has by itself, and the decisions about it that hold.
+    """
     parts = [part for part in parts_of(session, profile_id) if not part.pop("survives")]
     if not parts:
         return []
+    identifiers = identifiers_by_profile(session, [part["profile_id"] for part in parts])
     _, made = decisions(session, profile=str(profile_id), limit=_DECISIONS)
-    merges = [each for each in made if each["kind"] == "merge" and each["revoked_at"] is None]
+    about: dict[object, list[dict[str, Any]]] = {}
+    for decision in made:
+        if decision["kind"] == "merge" and decision["revoked_at"] is None:
+            for side in (decision["left_id"], decision["right_id"]):
+                about.setdefault(side, []).append(decision)
     return [
-        {**part, "decisions": [each for each in merges if part["profile_id"] in (each["left_id"], each["right_id"])]}
+        {**part, "identifiers": identifiers.get(named, []), "decisions": about.get(named, [])}
         for part in parts
+        for named in [part["profile_id"]]
     ]
 
 

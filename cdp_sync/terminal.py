@@ -257,6 +257,7 @@ def _print_merged(parts: Sequence[Mapping[str, Any]]) -> None:
     """Show the profiles that were merged into one, and by which decisions."""
     for part in parts[:_SHOWN]:
         say(f"  merged from {part['profile_id']}, created at {part['created_at']:{_TIME}}")
+        say(f"    {', '.join(part['identifiers'])}")
         for decision in part["decisions"]:
             say(f"    {decision['decided_at']:{_TIME}}  {_why(decision)}")
     if len(parts) > _SHOWN:

@@ -105,6 +105,7 @@ def test_a_profile_shows_what_was_merged_into_it(merged: Project) -> None:
     live_one = shown("ada@old.example")
     (part,) = live_one["merged_from"]
     assert part["decisions"][0]["value"] == "N-1000"
+    assert part["identifiers"] == ["ada@example.com", "N-1000"]
     assert sorted(change["kind"] for change in live_one["changes"]) == ["created", "created", "merged"]
     assert {change["profile_id"] for change in live_one["changes"]} == {live_one["profile_id"], part["profile_id"]}
     for value in ("ada@example.com", part["profile_id"]):
@@ -113,6 +114,7 @@ def test_a_profile_shows_what_was_merged_into_it(merged: Project) -> None:
         printed = output_of(cdp_sync("profile", value))
         assert f"{part['profile_id']}  merged into  {live_one['profile_id']}" in printed
         assert f"merged from {part['profile_id']}" in printed
+        assert "ada@example.com, N-1000" in printed
         assert "by number: N-1000" in printed
     assert shown("bob@example.com")["merged_from"] == []
 

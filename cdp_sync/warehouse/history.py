@@ -123,6 +123,17 @@ _NAMED = f"""
     )
     order by created_at, profile_id"""
 
+
+def identifiers_by_profile(session: Session, profile_ids: list[object]) -> dict[object, list[str]]:
+    """Return the identifiers that profiles have by themselves, merged or not, by the profile's id."""
+    query = """
+        select profile_id, list(value order by property, value)
+        from warehouse.linking_identifier
+        where profile_id in (select unnest($ids))
+        group by profile_id"""
+    return dict(session.rows(query, {"ids": profile_ids}))
+
+
 _HIDDEN = ("merged_into", "_created_by")
 
 _CHANGES = f"""
