@@ -23,6 +23,7 @@ from cdp_sync.model.suggestion import allowed
 
 _LONGEST_SHOWN = 60
 _TRIED = re.compile(r"int|str|constrained-str|\[key\]|(?:literal|tuple)\[.*\]")
+_PLACE = re.compile(r"[a-z_]+(\[\d+\]|\.[a-z_]+)*: ")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
 
 _IN_WORDS = {
@@ -137,7 +138,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]
             continue  # pydantic does not count entries with problems; these are enough
         message = _message(found, model)
         # What concerns several keys at once names the first of them itself.
-        names_key = message if re.match("[a-z_]+: ", message) else ""
+        names_key = message if _PLACE.match(message) else ""
         path = ".".join(part for part in (_path(place), names_key) if part)
         yield f".{path}" if path.endswith(message) else f".{path}: {message}"
 

@@ -109,3 +109,20 @@ def test_a_path_has_no_names_of_types() -> None:
         for problem in problems
     )
     assert not any("literal[" in problem or "tuple[" in problem for problem in problems)
+
+
+def test_a_problem_of_several_goals_has_the_line_of_the_one_it_names() -> None:
+    """A check of the whole connection names the entry itself, with its number."""
+    text = """type: cdp_sync.components.IterableConnection
+attributes:
+  name: crm
+  api_key_env: KEY
+  export_profiles:
+    - {name: a, segment: s, map: [{field: x, property: y}], link: [{field: email, property: email}]}
+    - name: b
+      segment: s
+      link: [{field: userId, property: email}]
+      map: [{field: x, property: y}]
+"""
+    (problem,) = problems_of(text)
+    assert problem.startswith("line 9: attributes.export_profiles[1].link: found userId; users of a project with")
