@@ -100,10 +100,10 @@ def _about_events(session: Session, columns: Columns) -> Iterator[tuple[int, str
     if not columns.events:
         return
     query = """
-        select file, sum(waiting), sum(contested), sum(doubtful), sum(expired)
+        select file, sum(waiting), sum(contested), sum(doubtful), sum(expired), sum(repeated)
         from event_outcome
         group by file order by file"""
-    for file, waiting, contested, doubtful, expired in session.rows(query):
+    for file, waiting, contested, doubtful, expired, repeated in session.rows(query):
         if waiting:
             yield file, f"Events that wait: {waiting:,}. No row has said yet whose they are, or when they happened."
         if contested:
@@ -112,6 +112,9 @@ def _about_events(session: Session, columns: Columns) -> Iterator[tuple[int, str
             yield file, f"Events before 1970 or in the future: {doubtful:,}. They are kept; check the time field."
         if expired:
             yield file, f"Events that were removed because of their age and do not come back: {expired:,}."
+        if repeated:
+            rule = "The last one counts; give items an id of their own"
+            yield file, f"Items that came more than once in one event: {repeated:,}. {rule}."
 
 
 def _rounded(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:

@@ -178,7 +178,7 @@ UPSERTING = (
 LANDING_EVENTS = (
     Table("event_outcome", "what a run does to a file's events of one type", "events.landing.land_events",
           "file integer, touched bigint, created bigint, updated bigint, waiting bigint, contested bigint, "
-          "doubtful bigint, expired bigint", others=("report",)),
+          "doubtful bigint, expired bigint, repeated bigint", others=("report",)),
     Table("expired_row", "a row about an event that was removed because of its age", "events.landing.land_events",
           "_row bigint, _file integer, event_id varchar"),
     Table("event_row", "a row to apply with one of its events", "events.landing.land_events",
