@@ -49,7 +49,7 @@ FROM_THE_START = (
           others=("delta", "linking", "staging", "upserting")),
     Table("staging.line_gap", "a row from which on lines and rows differ by another number",
           "reading.readers.stage_rows", "part integer, row bigint, gap bigint",
-          others=("delta", "linking", "upserting")),
+          others=("delta", "linking", "staging", "upserting")),
     Table("staging.rejected", "a line that is no row, and why", "reading.readers.stage_rows",
           "file integer, part integer, line bigint, raw text, reason text", others=("delta", "staging", "upserting")),
     Table("staging.read_before",
