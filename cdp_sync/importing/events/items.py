@@ -71,7 +71,7 @@ class NestedList:
 
     def value(self, *, stored: bool) -> str:
         """Return the expression for the list after the run."""
-        brought = f"coalesce({self.merged}.items, {self.joined})" if self.can_merge else self.joined
+        brought = f"coalesce({self.merged}.items, {self.joined})" if self.can_merge else f"nullif({self.joined}, [])"
         return f"case when patch.{self.name} is null then stored.{self.name} else {brought} end" if stored else brought
 
     @property

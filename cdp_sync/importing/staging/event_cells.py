@@ -107,7 +107,10 @@ class JsonItems:
 
     @property
     def conversion(self) -> Conversion:
-        """How the texts become items; those that nothing names, or that have no value, are left out."""
+        """How the texts become items; those that nothing names, or that have no value, are left out.
+
+        Where nothing names them, an empty array is an empty list, which replaces the one before.
+        """
         fields = ", ".join(f"{quote_literal(name)}: {self._converted(name).sql}" for name in self.items.named)
         named = self.texts_name
         if identifier := self.items.identifier:
@@ -116,7 +119,7 @@ class JsonItems:
         if not identifier:
             values = ", ".join(f"item.{quote_identifier(name)}::varchar" for name in self.items.named)
             sql = f"list_filter({sql}, lambda item: coalesce({values}) is not null)"
-        return Conversion(f"nullif({sql}, [])", "not a JSON array of objects")
+        return Conversion(f"nullif({sql}, [])" if identifier else sql, "not a JSON array of objects")
 
     def complaints(self, cell: str) -> Iterator[Complaint]:
         """Yield why the field, or items of it, are not imported."""
