@@ -57,13 +57,18 @@ def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportRepor
 
 
 def _reasons(session: Session, run: ImportRun) -> tuple[tuple[str, int], ...]:
+    """Return the ten most frequent reasons, and the others as one."""
     query = f"""
-        select coalesce(field || ': ', '') || {COUNTED_REASON}, count(*)
-        from warehouse.quarantine
-        where run_id = ? and connection = ? and goal = ?
-        group by all
-        order by 2 desc, 1
-        limit 10"""
+        with counted as (
+            select coalesce(field || ': ', '') || {COUNTED_REASON} as why, count(*) as times
+            from warehouse.quarantine
+            where run_id = ? and connection = ? and goal = ?
+            group by all
+        )
+        select case when place <= 10 then why else 'other reasons; see the quarantine' end as shown, sum(times)::bigint
+        from (select *, row_number() over (order by times desc, why) as place from counted)
+        group by shown
+        order by min(place)"""
     return tuple(session.rows(query, [run.run_id, run.connection, run.goal.name]))
 
 

@@ -291,6 +291,15 @@ def test_an_event_that_no_file_can_hold_is_looked_at_again(tmp_path: Path) -> No
     assert exporter.counters(days=1) == EventCounters()
 
 
+def test_the_report_has_ten_reasons_and_the_others_as_one(tmp_path: Path) -> None:
+    """What is less frequent than the first ten reasons is counted together."""
+    columns = [{"field": f"column {number:02}", "event": "campaign"} for number in range(12)]
+    exporter = EventExporter(tmp_path, goal(map=columns))
+    exporter.hold([opened(1, campaign="a\0b")])
+    reasons = exporter.run().reasons
+    assert reasons[9:] == (("column 09: holds a NUL byte", 1), ("other reasons; see the quarantine", 2))
+
+
 AWKWARD = [
     "plain",
     'say "hi"',
