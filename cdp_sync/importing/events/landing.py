@@ -60,6 +60,7 @@ def _land(session: Session, landing: "Landing", written: dict[str, object]) -> N
             session.run((expired, counted, landing.rows_step(portion, portions, expired=True)))
         session.run(landing.patch_steps())
         session.run([landing.change_step(stored=has_events)])
+        session.run(landing.repeated_steps(session))
         session.run(landing.write_steps({**written, "written_at": written_at}, stored=has_events))
         session.execute(landing.drop(stored=has_events))
 
@@ -158,12 +159,13 @@ union all by name
 
     def change_step(self, *, stored: bool) -> Step:
         """Return the step that makes `changed_event`: events that are new or differ, as they are after the run."""
-        merging = [each for each in self.lists.values() if each.can_merge]
+        merging = self._merging
         news = {name: f"patch.{quote_identifier(name)}" for name in self.plain}
         if stored:
             news = {name: f"coalesce({value}, {_before(name)})" for name, value in news.items()}
         news |= {name: each.value(stored=stored) for name, each in self.lists.items()}
         shown = [f"{value} as {quote_identifier(name)}" for name, value in news.items()]
+        shown += [f"{' or '.join(each.repeats for each in merging)} as _repeats"] if merging else []
         differs, join = "", "".join(f"\nleft join {each.merged} using (event_id)" for each in merging)
         if stored:
             others = [name for name in self.columns if name not in news and name != "event_id"]
@@ -187,6 +189,16 @@ union all by name
 select patch.event_id, patch._file, {", ".join(shown)}
 from event_patch patch{join}{differs}"""
         return Step("changed_event", sql)
+
+    def repeated_steps(self, session: Session) -> Iterator[Step]:
+        """Yield the steps that count items which rows bring more than once; none where there are none."""
+        if self._merging and session.value("select exists (from changed_event where _repeats)"):
+            yield from (each.repeated_step for each in self._merging)
+
+    @property
+    def _merging(self) -> list[NestedList]:
+        """The lists whose items are known by an identifier."""
+        return [each for each in self.lists.values() if each.can_merge]
 
     def write_steps(self, written: Mapping[str, object], *, stored: bool) -> Iterator[Step]:
         """Yield the steps that count the events and write those that are new or differ."""

@@ -49,7 +49,7 @@ FROM_THE_START = (
           others=("delta", "linking", "staging", "upserting")),
     Table("staging.line_gap", "a row from which on lines and rows differ by another number",
           "reading.readers.stage_rows", "part integer, row bigint, gap bigint",
-          others=("delta", "linking", "upserting")),
+          others=("delta", "linking", "staging", "upserting")),
     Table("staging.rejected", "a line that is no row, and why", "reading.readers.stage_rows",
           "file integer, part integer, line bigint, raw text, reason text", others=("delta", "staging", "upserting")),
     Table("staging.read_before",
@@ -188,7 +188,7 @@ UPSERTING = (
 LANDING_EVENTS = (
     Table("event_outcome", "what a run does to a file's events of one type", "events.landing.land_events",
           "file integer, touched bigint, created bigint, updated bigint, waiting bigint, contested bigint, "
-          "doubtful bigint, expired bigint", others=("report",)),
+          "doubtful bigint, expired bigint, repeated bigint", others=("report",)),
     Table("expired_row", "a row about an event that was removed because of its age", "events.landing.land_events",
           "_row bigint, _file integer, event_id varchar"),
     Table("event_row", "a row to apply with one of its events", "events.landing.land_events",
