@@ -91,6 +91,14 @@ def event_scope(goal: EventExportGoal, profiles: Profiles, objectives: Iterable[
     return _digest(scope)
 
 
+def merge_fingerprint(profiles: Profiles) -> str:
+    """Return the digest of what decides which profiles are one, and which values the merged profile shows."""
+    declared = profiles.model_dump(mode="json", include={"merge_rules", "survivor"}, by_alias=True)
+    return _digest(
+        {**declared, "properties": [[each.name, each.merged_by, each.unique] for each in profiles.properties]}
+    )
+
+
 def _processing(goal: Goal) -> dict[str, Any]:
     """Return what the goal's processors are, with the digests of the modules of Python functions."""
     if not goal.processors:
