@@ -285,3 +285,14 @@ def test_rows_name_the_part_that_has_their_identifier(side: MergeSide) -> None:
     report = deliver(side, "/2.csv", "n2,,,100,")
     assert (report.counters.rows_ambiguous, report.counters.profiles_updated) == (0, 1)
     assert [own.get("total") for own in side.look().own.values()] == ["10", "105"]
+
+
+def test_a_survivor_that_loses_what_merged_it_stays(side: MergeSide) -> None:
+    """What was merged stays merged when values change: a survivor without the address that merged it shows all."""
+    replacing = GOAL.model_copy(update={"map": (GOAL.map[0].model_copy(update={"mode": "set"}), *GOAL.map[1:])})
+    two(side)
+    for number, part in enumerate(("n1", "n2")):
+        rows = f"Number,Email,Total\n{part},new{part}@x,1\n".encode()
+        side.deliver(replacing, [(f"/{number}.csv", rows, NOON)])
+        assert len(shown(side)) == 1
+    assert shown(side)["n1"] == ANN | {"emails": "newn1@x;newn2@x", "total": "17", "tags": "red;blue"}
