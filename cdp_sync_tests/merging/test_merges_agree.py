@@ -20,12 +20,11 @@ from cdp_sync_tests.merging.merge_oracle import CannotDecide, Outcome, Who
 from cdp_sync_tests.merging.merge_side import MergeSide, Seen, counted_merges, expected, fewer_holders
 from cdp_sync_tests.oracle.linking import values_held
 
-
-WORLDS = 10
+WORLDS = 20
 """Histories that an example has side by side."""
 
 
-@examples(4)
+@examples(2)
 @given(st.integers(0, 2**32))
 def test_merges_agree_with_the_oracle(number: int) -> None:
     """After every step both have the same clusters, values, identifiers, persons of events and counters."""
@@ -43,7 +42,7 @@ def agree(number: int, worlds: int, steps: int) -> None:
     who = Who(declared, most_holders=most_holders)
     with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder, fewer_holders(most_holders):
         product = MergeSide(Path(folder), declared)
-        for step in Story(chance, worlds, steps):
+        for step in Story(chance, worlds, steps, decisions=6):
             note(f"--- {step}")
             if isinstance(step, Import):
                 import_with_both(who, product, step)

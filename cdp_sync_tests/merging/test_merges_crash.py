@@ -1,4 +1,4 @@
-"""A run or a decision that is killed at any statement leaves all of its merges or none; done again, it completes them."""
+"""A run or a decision that is killed leaves all of its merges or none; done again, it completes them."""
 
 import shutil
 from collections.abc import Callable
