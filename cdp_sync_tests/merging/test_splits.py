@@ -296,3 +296,14 @@ def test_a_survivor_that_loses_what_merged_it_stays(side: MergeSide) -> None:
         side.deliver(replacing, [(f"/{number}.csv", rows, NOON)])
         assert len(shown(side)) == 1
     assert shown(side)["n1"] == ANN | {"emails": "newn1@x;newn2@x", "total": "17", "tags": "red;blue"}
+
+
+@pytest.mark.parametrize("others", [0, 300], ids=["most are checked", "few are checked"])
+def test_a_conflict_two_steps_away(others: int, side: MergeSide) -> None:
+    """Who is connected with people who differ is merged with nobody, whether they differ before that or after."""
+    deliver(side, "/0.csv", *[f"o{n},other{n}@x,,," for n in range(others)])
+    columns = "Number,Email,Passport"
+    deliver(side, "/1.csv", "n1,all@x,P1", "n2,all@x,", "n3,all@x|three@x,P3", columns=columns)
+    deliver(side, "/2.csv", "n4,pair@x,", "n5,pair@x|three@x,", columns=columns)
+    live = side.look().live
+    assert all(place == holder for place, holder in live.items())
