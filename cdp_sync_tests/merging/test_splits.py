@@ -1,6 +1,6 @@
 """Splits, unmerges and decisions that other systems are reported to get wrong, by name."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -307,3 +307,15 @@ def test_a_conflict_two_steps_away(others: int, side: MergeSide) -> None:
     deliver(side, "/2.csv", "n4,pair@x,", "n5,pair@x|three@x,", columns=columns)
     live = side.look().live
     assert all(place == holder for place, holder in live.items())
+
+
+def test_a_row_that_waited_is_as_old_as_its_file(side: MergeSide) -> None:
+    """Of two values, that of the younger file is the latest, also where a row of the older file waited."""
+    waiting = GOAL.model_copy(update={"name": "waiting", "allow_new_profiles": False})
+    old, young = (f"Number,Email,City\n{row}\n".encode() for row in ("n1,,Old", "n2,,Young"))
+    side.deliver(waiting, [("/old.csv", old, NOON)])
+    two(side)
+    side.deliver(GOAL, [("/young.csv", young, NOON + timedelta(hours=1))])
+    side.deliver(waiting, [("/nothing.csv", b"Number,Email,City\n", NOON)])
+    assert [own.get("city") for own in side.look().own.values()] == ["Old", "Young"]
+    assert shown(side)["n1"]["city"] == "Young"
