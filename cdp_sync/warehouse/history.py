@@ -229,6 +229,11 @@ def ambiguous_rows(session: Session, connection: str, goal: str) -> int:
     return int(session.value(query, {"connection": connection, "goal": goal}))
 
 
+def count_profiles(session: Session) -> int:
+    """Return how many live profiles there are."""
+    return int(session.value("select count(*) from warehouse.live_profile"))
+
+
 def standing_merges(session: Session) -> list[tuple[str | None, int]]:
     """Return how many decisions to merge hold by each rule, most first; those without a rule were made by hand."""
     query = """
