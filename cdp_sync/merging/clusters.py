@@ -12,9 +12,6 @@ from cdp_sync.model import Profiles
 from cdp_sync.model.merge_rule import MOST_HOLDERS, MOST_MERGES
 from cdp_sync.warehouse import Session, Step, fixed, quote_literal
 
-_MOST_ROUNDS = 100
-"""Each round halves the way to the oldest member of a cluster."""
-
 
 def connect(session: Session, profiles: Profiles) -> None:
     """Make `cluster` and `blocked` of the evidence."""
@@ -53,12 +50,11 @@ def rule_in_words(profiles: Profiles) -> str:
 def _label(session: Session) -> None:
     """Make `label`: the oldest member that edges lead to, directly or through others."""
     session.run([Step("label", "create or replace temp table label as select age, age as label from member")])
-    for _ in range(_MOST_ROUNDS):
+    differs = True
+    while differs:  # labels only decrease; each round halves the way to the oldest member
         session.run((fixed("reached", f"{SQL}/reached"), fixed("next_label", f"{SQL}/next_label")))
         differs = session.value("select exists (from label join next_label n using (age) where n.label <> label.label)")
         session.run([Step("label", "create or replace temp table label as from next_label")])
-        if not differs:
-            return
 
 
 def _misfit_step(profiles: Profiles) -> Step:

@@ -77,7 +77,7 @@ def unmerge(
         CannotUnmerge: It is not merged, or not into `survivor`; or the identifiers are not its own, or all it has.
     """
     with _deciding(warehouse, profiles, preview=preview) as session:
-        part = part_named(session, profile)
+        part = part_named(session, profile, alone=not identifiers)
         live = live_id(session, part)
         every = [each for (each,) in session.rows(statement(f"{SQL}/parts"), {"live": live})]
         if survivor is not None and live_id(session, part_named(session, survivor)) != live:
@@ -103,21 +103,24 @@ def unmerge(
         return replace(found, blocked=tuple(each for each in found.blocked if each.guard != "keep_apart"))
 
 
-def part_named(session: Session, value: str) -> UUID:
+def part_named(session: Session, value: str, *, alone: bool = False) -> UUID:
     """Return the id of the profile by itself that an id or the value of an identifier names.
+
+    Of several that are one live profile, the newest; with `alone`, a value that several have names none.
 
     Raises:
         UnknownName: There is none, or there are several.
     """
     found = session.rows(statement(f"{SQL}/named"), {"value": value.strip()})
-    if len(found) == 1:
-        return UUID(str(found[0][0]))
     if not found:
         raise UnknownName("No profile has this identifier or id.")
-    raise UnknownName(
-        f"{len(found)} profiles have this identifier.", needed="The id of one of them is needed.",
-        remedy="`cdp-sync profile VALUE` shows their ids.",
-    )  # fmt: skip
+    if len(found) > 1 and (alone or len({live for _, live in found}) > 1):
+        raise UnknownName(
+            f"{len(found)} profiles have this identifier.",
+            needed="The id of one of them is needed.",
+            remedy="`cdp-sync profile VALUE` shows their ids.",
+        )
+    return UUID(str(found[0][0]))
 
 
 def live_id(session: Session, part: UUID) -> UUID:

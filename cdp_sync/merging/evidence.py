@@ -14,6 +14,9 @@ SQL = "merging"
 
 BY_HAND = 0
 
+_FEW = 0.05
+"""Share of all profiles up to which only the values of those that are looked at are compared."""
+
 
 def find_evidence(session: Session, profiles: Profiles, *, every: bool = False) -> None:
     """Find the pairs that the profiles of `checked_profile` lead to, and the decisions about them.
@@ -21,23 +24,27 @@ def find_evidence(session: Session, profiles: Profiles, *, every: bool = False) 
     What they share leads to others, and what these share further on: whatever a guard has to look at together. With
     `every`, also those of them are members that share nothing with anybody.
     """
-    names = ", ".join(quote_literal(name) for name in dict.fromkeys(rule.property for rule in profiles.merge_rules))
-    session.run(
-        (
-            Step(
-                "shared_value",
-                "create or replace temp table shared_value (property text, value text, holders bigint, others bigint)",
-            ),
-            Step("sought_profile", "create or replace temp table sought_profile as from checked_profile"),
-            Step("seen_profile", "create or replace temp table seen_profile as from checked_profile"),
-        )
+    names = dict.fromkeys(rule.property for rule in profiles.merge_rules)
+    listed = ", ".join(map(quote_literal, names)) or "''"
+    few = session.value(
+        f"select (select count(*) from checked_profile) <= {_FEW} * (select count(*) from warehouse.profile)"
     )
+    session.run(_first_steps())
+    looks = [fixed("shared_value", f"{SQL}/shared_value", {"shortest": SHORTEST}, properties=listed)]
+    if not few:
+        looks = [fixed("shared_value", f"{SQL}/every_shared_value", {"shortest": SHORTEST}, properties=listed)]
     while True:
+        session.run(looks)
         session.run(
             (
-                fixed("shared_value", f"{SQL}/shared_value", {"shortest": SHORTEST}, properties=names or "''"),
                 fixed("holder", f"{SQL}/holder", {"most": MOST_HOLDERS}),
                 fixed("concerned", f"{SQL}/concerned", {"most": MOST_HOLDERS, "every": every}),
+            )
+        )
+        if not few:
+            break
+        session.run(
+            (
                 fixed("sought_profile", f"{SQL}/sought_profile"),
                 Step("seen_profile", "insert into seen_profile from sought_profile"),
             )
@@ -45,6 +52,15 @@ def find_evidence(session: Session, profiles: Profiles, *, every: bool = False) 
         if not session.value("select exists (from sought_profile)"):
             break
     session.run(_pair_steps(profiles))
+
+
+def _first_steps() -> tuple[Step, ...]:
+    shared = "create or replace temp table shared_value (property text, value text, holders bigint)"
+    return (
+        Step("shared_value", shared),
+        Step("sought_profile", "create or replace temp table sought_profile as from checked_profile"),
+        Step("seen_profile", "create or replace temp table seen_profile as from checked_profile"),
+    )
 
 
 def _pair_steps(profiles: Profiles) -> Iterator[Step]:

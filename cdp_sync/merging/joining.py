@@ -12,7 +12,7 @@ from cdp_sync.merging.clusters import blocked, connect, rule_in_words
 from cdp_sync.merging.composing import composed_step
 from cdp_sync.merging.evidence import SQL, find_evidence
 from cdp_sync.merging.report import SAMPLE, Evidence, Merges
-from cdp_sync.model import Profiles
+from cdp_sync.model import Profiles, Property
 from cdp_sync.warehouse import (
     Session,
     Step,
@@ -22,6 +22,8 @@ from cdp_sync.warehouse import (
     quote_identifier,
     quote_literal,
 )
+
+_SHOWN, _OWN = "warehouse.profile_identifier", "warehouse.own_identifier"
 
 RULES = "rules"
 """Who decides, where no person does."""
@@ -93,14 +95,9 @@ def _separate_steps(table: str) -> Iterator[Step]:
     parts = f"(select profile_id from {table})"
     survivors = f"(select profile_id from warehouse.own_profile where profile_id in {parts})"
     stored, own = "warehouse.profile", "warehouse.own_profile"
-    yield Step(
-        "warehouse.profile_identifier", f"delete from warehouse.profile_identifier where profile_id in {survivors}"
-    )
-    yield Step(
-        "warehouse.profile_identifier",
-        f"insert into warehouse.profile_identifier from warehouse.own_identifier where profile_id in {parts}",
-    )
-    yield Step("warehouse.own_identifier", f"delete from warehouse.own_identifier where profile_id in {parts}")
+    yield Step(_SHOWN, f"delete from {_SHOWN} where _lent and profile_id in {survivors}")
+    yield Step(_SHOWN, f"insert into {_SHOWN} by name from {_OWN} where profile_id in {parts}")
+    yield Step(_OWN, f"delete from {_OWN} where profile_id in {parts}")
     yield Step(stored, f"delete from {stored} where profile_id in {survivors}")
     yield Step(stored, f"insert into {stored} by name from {own} where profile_id in {parts}")
     yield Step(own, f"delete from {own} where profile_id in {parts}")
@@ -129,23 +126,41 @@ where profile.profile_id = cluster.profile_id
 
 def _compose_steps(session: Session, profiles: Profiles, moment: Moment) -> Iterator[Step]:
     """Yield the steps that put aside what survivors have by themselves, and write what they show."""
-    stored, own, held = "warehouse.profile", "warehouse.own_profile", "warehouse.profile_identifier"
+    stored, own = "warehouse.profile", "warehouse.own_profile"
     survivors = "(select new_live from cluster where size > 1)"
-    parts = "(select profile_id from cluster where size > 1)"
     yield Step(own, f"insert into {own} by name from {stored} where profile_id in {survivors}")
     yield composed_step(profiles, list(profile_columns(session)))
     yield Step(stored, f"delete from {stored} where profile_id in {survivors}")
     now = {"now": moment.now}
     yield Step(stored, f"insert into {stored} by name select * replace ($now as updated_at) from composed", now)
-    yield Step(
-        "warehouse.own_identifier", f"insert into warehouse.own_identifier from {held} where profile_id in {parts}"
-    )
-    yield Step(held, f"delete from {held} where profile_id in {parts}")
+    yield from _move_identifiers("(select profile_id from cluster where new_live <> profile_id)")
     for prop in profiles.identifiers:
-        name = quote_identifier(prop.name)
-        value = f"unnest({name})" if prop.multiple else name
-        identifiers = f"select {quote_literal(prop.name)}, ({value})::text, profile_id from composed"
-        yield Step(held, f"insert into {held} {identifiers} where {name} is not null")
+        yield from _show_identifiers(prop)
+
+
+def _move_identifiers(owners: str, condition: str = "true") -> Iterator[Step]:
+    """Yield the steps that put identifiers aside that no live profile shows as its own."""
+    moved = f"where profile_id in {owners} and {condition}"
+    yield Step(_OWN, f"insert into {_OWN} select property, value, profile_id from {_SHOWN} {moved}")
+    yield Step(_SHOWN, f"delete from {_SHOWN} {moved}")
+
+
+def _show_identifiers(prop: Property) -> Iterator[Step]:
+    """Yield the steps that let survivors show the identifiers that their parts lend them, and no others."""
+    name, text = quote_identifier(prop.name), quote_literal(prop.name)
+    value = f"unnest({name})" if prop.multiple else name
+    differing = f"""select composed.profile_id, composed.{name}
+    from composed
+    join warehouse.own_profile own using (profile_id)
+    where composed.{name} is distinct from own.{name}"""
+    shown = f"""select {text} as property, ({value})::text as value, profile_id
+from ({differing})
+where {name} is not null"""
+    lent = f"select *, true as _lent from ({shown}) anti join {_SHOWN} using (property, value, profile_id)"
+    yield Step(_SHOWN, f"insert into {_SHOWN} by name {lent}")
+    if prop.merged_by not in ("both", "survivor"):  # another part's value may be shown in place of its own
+        hidden = f"property = {text} and (value, profile_id) not in (select (value, profile_id) from ({shown}))"
+        yield from _move_identifiers(f"(select profile_id from ({differing}))", hidden)
 
 
 def _follow_steps(session: Session, moment: Moment) -> Iterator[Step]:

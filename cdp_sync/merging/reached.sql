@@ -1,11 +1,18 @@
--- The oldest label of each member and its neighbours.
+-- The label of each member after its label, the oldest member of what is connected so far, took the oldest one that an edge
+-- leads to from there.
 create or replace temp table reached as
-select age, min(label) as label
-from (
-    from label
-    union all
-    select edge.left_age, label from edge join label on label.age = edge.right_age
-    union all
-    select edge.right_age, label from edge join label on label.age = edge.left_age
+with neighbour as (
+    select left_label.label, right_label.label as other
+    from edge
+    join label left_label on left_label.age = edge.left_age
+    join label right_label on right_label.age = edge.right_age
+    where left_label.label <> right_label.label
+),
+older as (
+    select label, min(other) as other
+    from (from neighbour union all select other, label from neighbour)
+    group by label
 )
-group by age
+select label.age, least(label.label, older.other) as label
+from label
+left join older using (label)

@@ -1,5 +1,4 @@
--- Values of the rules' properties that a sought profile shares with another one, how many profiles have each, and how many
--- of these are no checked ones: so many at least had it before.
+-- Values of the rules' properties that a sought profile shares with another one, and how many profiles have each.
 insert into shared_value
 with mine as (
     select distinct property, value
@@ -7,7 +6,7 @@ with mine as (
     semi join sought_profile using (profile_id)
     where property in ({properties}) and length(value) >= $shortest
 )
-select property, value, count(*), count(*) filter (profile_id not in (select profile_id from checked_profile))
+select property, value, count(*)
 from warehouse.linking_identifier
 semi join mine using (property, value)
 anti join shared_value using (property, value)

@@ -90,7 +90,9 @@ def _new_profile(session: Session, profiles: Profiles, moment: Moment) -> UUID:
         )
     lost = "select (property, value, profile_id) from lost_value"
     session.execute(f"delete from {held} where (property, value, profile_id) in ({lost})")
-    session.execute(f"insert into {held} select distinct property, value, $new from lost_value", {"new": new})
+    session.execute(
+        f"insert into {held} by name select distinct property, value, $new as profile_id from lost_value", {"new": new}
+    )
     values = {"run_id": moment.run_id, "new": new, "now": moment.now}
     session.execute(
         "insert into warehouse.profile_change by name "

@@ -108,6 +108,10 @@ class Counters(RunCounters):
     profiles_created: int = 0
     profiles_updated: int = 0
     profiles_unchanged: int = 0
+    profiles_merged: int = 0
+    """Live profiles that became part of another one."""
+    profiles_unmerged: int = 0
+    """Profiles that are live again, as a guard stopped what made them part of another one."""
     rows_ambiguous: int = 0
     values_invalid: int = 0
     events_created: int = 0
@@ -118,10 +122,6 @@ class Counters(RunCounters):
     groups_created: int = 0
     groups_updated: int = 0
     groups_unchanged: int = 0
-    profiles_merged: int = 0
-    """Live profiles that became part of another one."""
-    profiles_unmerged: int = 0
-    """Profiles that are live again, as a guard stopped what made them part of another one."""
 
 
 COUNTERS = tuple(asdict(Counters()))

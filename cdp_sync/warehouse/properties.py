@@ -139,17 +139,38 @@ def _sync_identifiers(session: Session, profiles: Profiles) -> None:
             _put_domains_in_ascii(session, declared[name])
         value = quote_identifier(name)
         each = f"unnest({value})" if declared[name].multiple else value
-        for table, source in (("profile_identifier", "live_profile"), ("own_identifier", "merged_profile")):
-            session.execute(
-                f"""insert into warehouse.{table}
-                select ?, identifier::text, profile_id
-                from (select {each} as identifier, profile_id from warehouse.{source})
-                where identifier is not null""",
-                [name],
-            )
+        session.execute(
+            f"""insert into warehouse.profile_identifier (property, value, profile_id)
+            select ?, identifier::text, profile_id
+            from (select {each} as identifier, profile_id from warehouse.live_profile)
+            where identifier is not null""",
+            [name],
+        )
+        _note_own_identifiers(session, name, each)
         session.execute("insert into warehouse.identifier_property values (?, ?)", [name, name in addresses])
     if (outdated or missing) and session.value("select count(*) from warehouse.profile"):
         session.execute("update warehouse.revision set number = number + 1")
+
+
+def _note_own_identifiers(session: Session, name: str, each: str) -> None:
+    """Note which identifiers of a property merged profiles have by themselves; `each` is the expression for one."""
+    own = f"""(
+        select ? as property, identifier::text as value, profile_id
+        from (select {each} as identifier, profile_id from warehouse.merged_profile)
+        where identifier is not null
+    )"""
+    session.execute(
+        f"""update warehouse.profile_identifier
+        set _lent = true
+        where property = ? and profile_id in (select profile_id from warehouse.own_profile)
+            and (value, profile_id) not in (select (value, profile_id) from {own})""",
+        [name, name],
+    )
+    session.execute(
+        f"""insert into warehouse.own_identifier
+        from {own} anti join warehouse.profile_identifier using (property, value, profile_id)""",
+        [name],
+    )
 
 
 def _put_domains_in_ascii(session: Session, prop: Property) -> None:

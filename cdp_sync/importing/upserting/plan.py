@@ -416,7 +416,7 @@ def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: o
         sources.append(f"select {value} as value, profile_id from {changed}")
         removed = f"property = {text} and {key} in (select profile_id from {changed})"
         yield Step(table, f"delete from {table} where {removed}")
-    sql = f"""insert into {table}
+    sql = f"""insert into {table} (property, value, {key})
 select {text}, value::varchar, profile_id
 from ({" union all ".join(sources)})
 where value is not null"""

@@ -17,8 +17,10 @@ create table warehouse.decision (
 -- the others have by themselves stays in their rows of `profile`. It has every column of `profile`.
 create table warehouse.own_profile as from warehouse.profile limit 0;
 
--- The identifiers of profiles that are merged, of each by itself: a row of a file names one of them.
+-- Identifiers of profiles that are merged, of each by itself, which no live profile shows as its own: a row of a file names
+-- one of them. _lent: a survivor shows the identifier, but has it of another one.
 create table warehouse.own_identifier (property text, value text, profile_id uuid);
+alter table warehouse.profile_identifier add column _lent boolean;
 
 -- When the values of properties were said that are merged by their time.
 create table warehouse.value_time (property text, profile_id uuid, said_at timestamptz);
@@ -27,7 +29,7 @@ create table warehouse.value_time (property text, profile_id uuid, said_at times
 create view warehouse.linking_identifier as
 select property, value, profile_id
 from warehouse.profile_identifier
-where profile_id not in (select profile_id from warehouse.own_profile)
+where _lent is not true
 union all
 from warehouse.own_identifier;
 
