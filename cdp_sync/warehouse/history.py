@@ -117,9 +117,7 @@ _LIVE = "select profile_id, coalesce(merged_into, profile_id) as live from wareh
 _NAMED = f"""
     {_LIVE}
     where profile_id in (
-        select profile_id from warehouse.profile_identifier where value in ($plain, lower($plain), $folded)
-        union all
-        select profile_id from warehouse.own_identifier where value in ($plain, lower($plain), $folded)
+        select profile_id from warehouse.linking_identifier where value in ($plain, lower($plain), $folded)
     )
     order by created_at, profile_id"""
 
