@@ -4,6 +4,8 @@ TABLES = {
     "checked_profile": "a profile to look at, by its own id; whoever asks for merging makes it",
     "sought_profile": "a profile whose values are looked at in a round",
     "seen_profile": "a profile whose values were looked at",
+    "every_shared_value": "a value of a rule's property that several profiles have; where many are looked at",
+    "every_holder": "a profile with such a value",
     "shared_value": "a value of a rule's property that several profiles have, and how many",
     "holder": "a profile with such a value, unless too many have it",
     "concerned": "a live profile that all this leads to",
