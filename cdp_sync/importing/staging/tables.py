@@ -183,6 +183,8 @@ LANDING_EVENTS = (
           "_row bigint, _file integer, event_id varchar"),
     Table("event_row", "a row to apply with one of its events", "events.landing.land_events",
           varies="the properties that the goal's `events` fill"),
+    Table("scattered_event", "an event whose rows are far from each other, and how many it has",
+          "events.portions.portions", "event_id varchar, rows bigint"),
     Table("touched_event", "an event that rows are about", "events.landing.land_events",
           varies="whether rows are items"),
     Table("event_patch", "an event with what its rows say", "events.landing.land_events",
