@@ -225,7 +225,7 @@ where contribution.counts and {_LANDS}"""
 
 def _imported_row_step(columns: Columns, *, summed: bool) -> Step:
     source_hash = ", r.source_hash" if columns.processed else ""
-    if not columns.links:  # all usable rows are applied, to no profile: `staging.assigned` need not be joined
+    if not (columns.links or columns.consent):  # usable rows are applied, to no profile: no need to join `assigned`
         sql = f"""insert into warehouse.imported_row by name
 select f.source, r.row_hash, true as applied{source_hash}
 from row_value r
