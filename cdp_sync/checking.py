@@ -12,7 +12,7 @@ from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
 from cdp_sync.orchestration.declaration_files import MAINTENANCE, declaration_files, read_declaration
-from cdp_sync.orchestration.declarations import Declarations, read_project
+from cdp_sync.orchestration.declarations import Declarations, Reading, read_project
 
 _PATIENCE = 5.0
 """Seconds to wait for a warehouse that is in use."""
@@ -50,7 +50,7 @@ def check_project() -> Findings:
     idle = [each.name for each in reading.connections if not any(goal.enabled for goal in each.goals)]
     notes = [f"{name} has no goal that is on: `{call(f'run {name}')}` has nothing to run." for name in idle]
     if reading.profiles:
-        notes += _never_removed(reading.profiles)
+        notes += [*_never_removed(reading.profiles), *_shown_of_one(reading)]
         try:
             problems += _stored_problems(reading.connections, reading.profiles)
         except WarehouseLocked as error:
@@ -85,6 +85,25 @@ def _never_removed(profiles: Profiles) -> Iterator[str]:
         each.type == MAINTENANCE for file in declaration_files() for each in read_declaration(file).documents
     ):
         yield f"Nothing removes old events of {', '.join(kept)}: keep_days needs a component {MAINTENANCE}."
+
+
+def _shown_of_one(reading: Reading) -> Iterator[str]:
+    """Yield the sums of which a merged profile shows one part only, where the profile model does not say so itself."""
+    profiles = reading.profiles
+    if profiles is None or not profiles.merge_rules:
+        return
+    summed: dict[str, list[str]] = {}
+    for connection in reading.connections:
+        for goal in connection.import_profiles:
+            for name in {mapping.property for mapping in goal.map if mapping.mode == "sum"}:
+                summed.setdefault(name, []).append(f"{connection.name} / {goal.name}")
+    for name, goals in summed.items():
+        prop = profiles.by_name.get(name)
+        if prop and prop.merge is None:
+            yield (
+                f"{name} is summed by {', '.join(goals)}, but a merged profile shows the survivor's amount only. "
+                "Declare `merge: sum` so that the amounts of all count, or `merge: survivor` to have it so."
+            )
 
 
 def _orphaned_uploads(connections: tuple[Connection, ...]) -> Iterator[str]:

@@ -5,7 +5,7 @@
     CdpSyncError             found · needed · remedy
     ├── Terminal             trying again changes nothing
     │   ├── DeclarationError · UnknownName · NoProject · FilesInTheWay · SettingUnusable · SecretMissing · KeyUnreadable
-    │   ├── HistoryUnusable · DiskFull · FileRejected · GoalFailed · MailRefused
+    │   ├── CannotMerge · CannotUnmerge · HistoryUnusable · DiskFull · FileRejected · GoalFailed · MailRefused
     │   ├── WarehouseUnusable
     │   │   └── WarehouseDamaged · PropertyTypeChanged · ValueOutOfRange
     │   ├── ServerRefused
@@ -63,6 +63,14 @@ class DeclarationError(Terminal):
 
 class UnknownName(Terminal):
     """No connection, goal or profile of that name."""
+
+
+class CannotMerge(Terminal):
+    """Two profiles cannot be made one: they are already, or one of them is none."""
+
+
+class CannotUnmerge(Terminal):
+    """A profile cannot be taken out of another: it was never merged, or not into that one."""
 
 
 class HistoryUnusable(Terminal):

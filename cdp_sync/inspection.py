@@ -1,4 +1,4 @@
-"""What `scan`, `segment` and `export --preview` show: what a run would find and make of it. Nothing is changed."""
+"""What `scan`, `segment`, `profile` and `export --preview` show: what a run would find. Nothing is changed."""
 
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
@@ -17,6 +17,7 @@ from cdp_sync.importing import ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
 from cdp_sync.importing.reading.normalize import ReaderName
 from cdp_sync.importing.sources.port import Source
+from cdp_sync.merging import decisions, parts_of
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import SourceLook
 from cdp_sync.model.suggestion import one_of
@@ -25,7 +26,7 @@ from cdp_sync.orchestration.declarations import Declarations, read_project
 from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.segments.profile_values import rollup_values
 from cdp_sync.warehouse import Session, Warehouse
-from cdp_sync.warehouse.history import profiles_named
+from cdp_sync.warehouse.history import identifiers_by_profile, profiles_named
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import stored_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before, rival_problem
@@ -35,6 +36,8 @@ _HEAD = 256 << 10
 """Bytes that are read of a file; one that is no larger is parsed as a whole."""
 _LOCAL_HEAD = 64 << 20
 """Bytes that are read of a file of this machine."""
+_DECISIONS = 10_000
+"""Decisions about one profile that are shown."""
 Due = Iterable[tuple[str, int | None, datetime | None]]
 """Paths, sizes and times of what a run would import."""
 _OF_ONE_DIRECTORY = (RemotePathMissing, RemotePermissionDenied, RemoteListingTooLong)
@@ -194,6 +197,8 @@ def _refusal(
 def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
     """Return the live profiles that a value names: properties, rollups, latest changes, and so many latest events.
 
+    `merged_from` has the profiles that were merged into one, each with its identifiers and the decisions about it, and
+    `named_parts` the ids of those among them that the value names.
     Rollups are left out where the profile model is not in order.
     """
     declared = read_project().profiles
@@ -203,9 +208,32 @@ def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
             owner = profile["profile_id"]
             rollups = rollup_values(session, declared, owner, datetime.now(UTC)) if declared else {}
             latest, counts = timeline(session, owner, events)
+            merged = {"named_parts": profile.pop("named_parts"), "merged_from": _merged_from(session, owner)}
             changes = {"changes": profile.pop("changes")}
-            found.append({**profile, **rollups, **changes, "event_counts": counts, "events": latest})
+            found.append({**profile, **rollups, **merged, **changes, "event_counts": counts, "events": latest})
         return found
+
+
+def _merged_from(session: Session, profile_id: object) -> list[dict[str, Any]]:
+    """Return the profiles that were merged into a live one, the oldest first.
+
+    Each with the identifiers that it has by itself, and the decisions about it that hold.
+    """
+    parts = [part for part in parts_of(session, profile_id) if not part.pop("survives")]
+    if not parts:
+        return []
+    identifiers = identifiers_by_profile(session, [part["profile_id"] for part in parts])
+    _, made = decisions(session, profile=str(profile_id), limit=_DECISIONS)
+    about: dict[object, list[dict[str, Any]]] = {}
+    for decision in made:
+        if decision["kind"] == "merge" and decision["revoked_at"] is None:
+            for side in (decision["left_id"], decision["right_id"]):
+                about.setdefault(side, []).append(decision)
+    return [
+        {**part, "identifiers": identifiers.get(named, []), "decisions": about.get(named, [])}
+        for part in parts
+        for named in [part["profile_id"]]
+    ]
 
 
 def look_at_segment(declarations: Declarations, name: str) -> SegmentView:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import Look
+    from cdp_sync.merge_preview import MergePreview
+    from cdp_sync.merging import Merges
     from cdp_sync.model.occurrences import UpcomingRun
     from cdp_sync.orchestration.runs.history import History, PastRun
     from cdp_sync.segments.membership import SegmentView
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _TIME = "%Y-%m-%d %H:%M:%S"
 _MINUTE = "%a %Y-%m-%d %H:%M"
 
+_SHOWN = 20
+"""Profiles that were merged into one, or merges that guards stopped."""
 _UNSET = "∅"
 _DONE, _FAILED, _WARNING = ("✓", "green"), ("✗", "red"), ("!", "yellow")
 
@@ -228,16 +232,16 @@ def _overview_rows(connection: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
-    """Show the properties of profiles, their latest changes, and their latest events."""
+    """Show the properties of profiles, what was merged into them, their latest changes, and their latest events."""
     for profile in profiles:
         changes, counts, events = (profile.pop(name) for name in ("changes", "event_counts", "events"))
-        say((str(profile["profile_id"]), "bold"))
+        named, merged, profile_id = profile.pop("named_parts"), profile.pop("merged_from"), profile["profile_id"]
+        for part in named:
+            say(f"{part}  merged into  {profile_id}")
+        say((str(profile_id), "bold"))
         _print_values(profile)
-        for change in changes:
-            by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
-            properties = "" if change["changed"] else ", ".join(change["properties"] or ())
-            say(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {by}{properties}".rstrip())
-            _print_changed(change["changed"] or (), indent=4)
+        _print_merged(merged)
+        _print_changes(profile_id, changes)
         if counts:
             say(f"  events: {', '.join(f'{count:,} {name}' for name, count in counts.items())}")
         for event in events:
@@ -247,6 +251,27 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
             say(f"  {moment}  {event['type']}  {event['event_id']}")
             if values:
                 say(f"    {values}")
+
+
+def _print_merged(parts: Sequence[Mapping[str, Any]]) -> None:
+    """Show the profiles that were merged into one, and by which decisions."""
+    for part in parts[:_SHOWN]:
+        say(f"  merged from {part['profile_id']}, created at {part['created_at']:{_TIME}}")
+        say(f"    {', '.join(part['identifiers'])}")
+        for decision in part["decisions"]:
+            say(f"    {decision['decided_at']:{_TIME}}  {_why(decision)}")
+    if len(parts) > _SHOWN:
+        say(f"  … merged from {len(parts):,} in all")
+
+
+def _print_changes(profile_id: object, changes: Iterable[Mapping[str, Any]]) -> None:
+    """Show the changes of a profile, and of those that were merged into it."""
+    for change in changes:
+        by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
+        of = "" if change["profile_id"] == profile_id else f"of {change['profile_id']}  "
+        properties = "" if change["changed"] else ", ".join(change["properties"] or ())
+        say(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {of}{by}{properties}".rstrip())
+        _print_changed(change["changed"] or (), indent=4)
 
 
 _ITEMS_SHOWN = 3
@@ -280,6 +305,47 @@ def print_group(group: dict[str, Any]) -> None:
     _print_values(group)
     for name, times in members.items():
         say(f"  {counted(times, 'profile')} by {name}")
+
+
+def print_decisions(total: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Show which profiles were merged or are kept apart, latest first, and why."""
+    for row in rows:
+        mark = ("■", "") if row["revoked_at"] else _DONE if row["kind"] == "merge" else ("≠", "yellow")
+        kind = row["kind"].replace("_", " ")
+        say(mark, f" {row['decided_at']:{_TIME}}  ", (kind, "bold"), f"  {row['left_id']}  {row['right_id']}")
+        say(f"    {_why(row)}  run {row['run_id']}")
+        if row["revoked_at"]:
+            say(f"    revoked at {row['revoked_at']:{_TIME}}")
+    say(f"{len(rows):,} of {counted(total, 'decision')}.")
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    """Return the evidence of a decision: the rule and the value, or who decided."""
+    if row["rule"] is None:
+        return f"decided by {row['decided_by']}"
+    return f"by {row['rule']}: {row['value']}"
+
+
+def print_merge_preview(preview: "MergePreview") -> None:
+    """Show what rules or a decision would do."""
+    say("A preview: nothing is changed.\n", lines=True)
+    for part in preview.parts:
+        say(f"  {part['profile_id']}  created at {part['created_at']:{_TIME}}  {part['then']}")
+    print_merges(preview.merges)
+
+
+def print_merges(merges: "Merges") -> None:
+    """Show what rules or a decision did, pair by pair, and what guards stopped."""
+    for each in merges.evidence:
+        say(f"  {each.left}  {each.right}")
+        say(f"    by {each.rule}: {each.value}" if each.rule else "    by hand")
+    for blocked in merges.blocked[:_SHOWN]:
+        say(_WARNING, f" {blocked.words}")
+        for profile in blocked.sample:
+            say(f"    {profile}")
+    if len(merges.blocked) > _SHOWN:
+        say(_WARNING, f" … {len(merges.blocked):,} in all")
+    say(merges.message)
 
 
 def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:

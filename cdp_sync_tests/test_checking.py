@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cdp_sync.checking import check_project
 from cdp_sync_tests.projects import PROPERTIES, Project, goal
 from cdp_sync_tests.test_cli import COMMAND, FIRST, answer, cdp_sync, history, output_of, shop
 from cdp_sync_tests.warehouse.holder import held
@@ -289,3 +290,31 @@ def test_check_says_what_never_expires(project: Project) -> None:
     project.declare("maintenance", {}, kind="Maintenance")
     done = process(project, "check")
     assert "Nothing removes" not in done.stdout + done.stderr
+
+
+def test_check_says_which_sums_a_merge_hides(project: Project) -> None:
+    """With merge rules, a summed property without `merge` is noted; with one, or without rules, it is not."""
+    rules = {"merge_rules": [{"property": "number"}]}
+    project.connect("shop", goal(map=[{"field": "Total", "property": "total", "mode": "sum"}]))
+    total = {"name": "total", "type": "decimal"}
+    for declared, strategy, noted in ((rules, {}, 1), (rules, {"merge": "sum"}, 0), ({}, {}, 0)):
+        project.describe(**declared, properties=[*PROPERTIES[:-1], total | strategy])
+        found = check_project()
+        assert (len(found.notes), found.problems) == (noted, ())
+        for note in found.notes:
+            assert "total is summed by shop / customers" in note
+            assert "`merge: sum`" in note
+
+
+def test_check_refuses_rules_that_fit_no_property(project: Project) -> None:
+    """Rules over unknown or non-identifier properties are problems with their place and the allowed names."""
+    project.describe(
+        merge_rules=[{"property": "total"}, {"property": "emial"}, {"property": "email", "and": [{"same": "x"}]}]
+    )
+    (problem,) = check_project().problems
+    for part in (
+        "merge_rules[0].property: 'total' is not an identifier; allowed: email, number",
+        "merge_rules[1].property: 'emial' is unknown; did you mean 'email'?",
+        "merge_rules[2].and[0].same: 'x' is unknown",
+    ):
+        assert part in problem

@@ -267,7 +267,7 @@ def test_runs_accepts_removed_and_broken_connections(command: str, shop: Project
 
 
 @pytest.mark.parametrize("limit", ["-5", "0", "many", "1000000000000000000000"])
-@pytest.mark.parametrize("command", ["runs", "quarantine"])
+@pytest.mark.parametrize("command", ["runs", "quarantine", "merges"])
 def test_a_limit_is_a_number_from_1(command: str, limit: str, shop: Project) -> None:
     """A limit below 1 is a usage error."""
     assert "Invalid value for '--limit'" in output_of(cdp_sync(command, "--limit", limit), 2)
@@ -551,6 +551,9 @@ def test_help_names_every_command() -> None:
         "profile",
         "group",
         "quarantine",
+        "merges",
+        "merge",
+        "unmerge",
         "segment",
         "export",
         "sandbox",

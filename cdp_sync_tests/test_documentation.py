@@ -28,6 +28,7 @@ from cdp_sync.connectors.sailthru.goals import (
     UserExportGoal,
     UserLink,
 )
+from cdp_sync.merging import report
 from cdp_sync.model import (
     COUNTERS,
     EVENT_COUNTERS,
@@ -59,13 +60,16 @@ from cdp_sync.model.declared import PropertyType
 from cdp_sync.model.event import READY_MADE, EventProperty
 from cdp_sync.model.event_import import EventImport, ItemsImport
 from cdp_sync.model.goal import SetMode
+from cdp_sync.model.merge_rule import MOST_HOLDERS, MOST_MERGES, SHORTEST, MergeCondition, MergeRule
 from cdp_sync.model.operators import NAMES
+from cdp_sync.model.property import MergeStrategy
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DECLARING = (ROOT / "docs" / "declaring.md").read_text(encoding="utf-8")
 ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+MERGING = (ROOT / "docs" / "merging.md").read_text(encoding="utf-8")
 PROJECTS = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
 
 
@@ -87,6 +91,8 @@ def blocks(text: str, language: str) -> list[str]:
         GroupType,
         Format,
         Profiles,
+        MergeRule,
+        MergeCondition,
         EventType,
         EventProperty,
         EventImport,
@@ -111,8 +117,8 @@ def blocks(text: str, language: str) -> list[str]:
 )
 def test_every_field_is_documented(declared: type[BaseModel]) -> None:
     """docs/declaring.md documents every field that can be declared."""
-    missing = [name for name in declared.model_fields if f"`{name}`" not in DECLARING]
-    assert missing == []
+    names = [field.alias or name for name, field in declared.model_fields.items()]
+    assert [name for name in names if f"`{name}`" not in DECLARING] == []
 
 
 @pytest.mark.parametrize(
@@ -170,12 +176,34 @@ def test_every_set_mode_is_documented() -> None:
     assert [mode for mode in get_args(SetMode) if f"| `{mode}` |" not in DECLARING] == []
 
 
-def test_every_row_counter_is_documented() -> None:
-    """The documentation explains every counter of rows."""
-    rows, of_events = ([name for name in COUNTERS if name.startswith(each)] for each in ("rows_", "events_"))
-    assert [
-        name for name in (*rows, *EXPORT_COUNTERS, *EVENT_COUNTERS, *of_events) if f"`{name}`" not in OPERATING
-    ] == []
+def test_every_merge_strategy_is_documented() -> None:
+    """docs/declaring.md says of every strategy of `merge` what the merged profile shows, and which types have it."""
+    section = DECLARING.partition("### `merge_rules`")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\| (`.+?`) \| (.+?) \|", section.partition("the merged profile shows |")[2], re.MULTILINE)
+    documented = {name: of for names, of in rows for name in re.findall(r"`(\w+)`", names)}
+    assert documented.keys() == set(get_args(MergeStrategy))
+    for kind in get_args(PropertyType):
+        for multiple in (False, True):
+            prop = Property(name="p", type=kind, multiple=multiple, group_type="store" if kind == "group" else None)
+            of = {"all", *(["properties with `multiple`"] if multiple else [kind])}
+            allowed = {name for name, types in documented.items() if of & set(types.split(", "))}
+            assert set(prop._merge_strategies) == allowed, (kind, multiple)
+
+
+def test_every_guard_is_documented() -> None:
+    """docs/merging.md explains every guard that a report can name, and the limits of the guards."""
+    assert [guard for guard in report._WORDS if f"| `{guard}` |" not in MERGING] == []
+    limits = (
+        f"fewer than {SHORTEST} characters",
+        f"more than {MOST_HOLDERS} profiles",
+        f"than {MOST_MERGES:,} profiles",
+    )
+    assert [limit for limit in limits if limit not in MERGING] == []
+
+
+def test_every_counter_is_documented() -> None:
+    """The documentation explains every counter."""
+    assert [name for name in (*COUNTERS, *EXPORT_COUNTERS, *EVENT_COUNTERS) if f"`{name}`" not in OPERATING] == []
 
 
 def test_states_and_counts_are_documented() -> None:
@@ -186,7 +214,7 @@ def test_states_and_counts_are_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     """The documentation shows or names every command of cdp-sync."""
-    texts = README + OPERATING + PROJECTS + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    texts = README + OPERATING + MERGING + PROJECTS + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert [name for name in main.commands if f"cdp-sync {name}" not in texts and f"`{name}`" not in texts] == []
 
 
@@ -213,9 +241,8 @@ def test_shown_declarations_are_valid() -> None:
     """The README's profile model and connections are valid together."""
     every = [yaml.safe_load(block) for block in blocks(README, "yaml")]
     attributes = {each["type"].rpartition(".")[2]: each["attributes"] for each in every if "type" in each}
-    in_profiles, in_connection = (each for each in every if "type" not in each)
-    extended = ((attributes["ProfileModel"], in_profiles), (attributes["SftpConnection"], in_connection))
-    for declared, more in extended:
+    for more in (each for each in every if "type" not in each):
+        declared = attributes["ProfileModel" if more.keys() <= Profiles.model_fields.keys() else "SftpConnection"]
         declared.update({key: [*declared.get(key, []), *values] for key, values in more.items()})
     connections = SftpConnection(**attributes["SftpConnection"]), SailthruConnection(**attributes["SailthruConnection"])
     profiles = Profiles(**attributes["ProfileModel"])
@@ -237,7 +264,7 @@ def test_shown_parts_of_a_profile_model_are_valid() -> None:
     """Segments, zones, objectives and types of groups in docs/declaring.md are valid."""
     shown = [part for part in map(yaml.safe_load, blocks(DECLARING, "yaml")) if not part.keys() & OF_OTHERS]
     names = {key for part in shown for key in part}
-    assert names == {"segments", "zones", "objectives", "properties", "event_types", "rollups", "group_types"}
+    assert names == Profiles.model_fields.keys()
     for part in shown:
         profiles = Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], **part})
         assert not [problem for problem in find_profile_problems(profiles) if problem.startswith("properties")]

@@ -12,7 +12,7 @@ from cdp_sync.importing.linking.waiting import count_due, stage_waiting
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.port import Progress, Source
 from cdp_sync.importing.sources.profiles import fetch_profiles
-from cdp_sync.importing.staging.columns import staged_columns
+from cdp_sync.importing.staging.columns import staged_columns, with_merges
 from cdp_sync.importing.staging.parsing import Arrival, stage_files
 from cdp_sync.importing.upserting.upsert import declare_properties, upsert_rows
 from cdp_sync.model import FileReport, ImportReport
@@ -74,7 +74,7 @@ def upsert_profiles(run: ImportRun) -> ImportReport:
 
 
 def _link(session: Session, run: ImportRun) -> None:
-    columns = staged_columns(session, run)
+    columns = with_merges(session, staged_columns(session, run))
     compare_rows(session, run)
     select_fresh_rows(session, run, columns)
     link_rows(session, run, columns)

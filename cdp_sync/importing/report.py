@@ -6,12 +6,13 @@ from cdp_sync.importing.converting.text import ROUNDED
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.arrivals import goal_key, state_of
 from cdp_sync.importing.staging.columns import Columns, staged_columns
+from cdp_sync.merging.report import Merges
 from cdp_sync.model import GROUP_ID, Counters, FileReport, FileState, ImportReport, ProfileSample, RemoteFile
 from cdp_sync.warehouse import Entity, Session, quote_identifier, quote_literal
 from cdp_sync.warehouse.history import COUNTED_REASON, ever_exchanged
 
 
-def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportReport:
+def report_of(session: Session, run: ImportRun, merges: Merges, *, applied: bool) -> ImportReport:
     """Return the report of a run; `applied` says that this session has counted its rows and chosen a sample."""
     counted = session.records("from file_counters") if applied else []
     counters = {each.pop("file"): Counters(**{name: int(count) for name, count in each.items()}) for each in counted}
@@ -27,6 +28,7 @@ def report_of(session: Session, run: ImportRun, *, applied: bool) -> ImportRepor
         )
         for number, warning in warnings:
             of_cells.setdefault(number, []).append(warning)
+        of_cells.setdefault(min(counters), []).extend(dict.fromkeys(each.words for each in merges.blocked))
     # People know a group by its own id. To find the few profiles would cost by the number of all.
     of_group = f"(select {entity.key} as profile_id, {GROUP_ID} as shown from {entity.stored})"
     shown, named = ("profile_id", "") if entity.is_person else ("shown", f"join {of_group} using (profile_id)")

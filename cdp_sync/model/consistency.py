@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from cdp_sync.model.connection import LISTED, Connection
-from cdp_sync.model.profile import Profiles
+from cdp_sync.model.merge_rule import MergeRule
+from cdp_sync.model.profile import Profiles, literal
 from cdp_sync.model.questions import asked_problems, rollup_problems
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.suggestion import allowed
@@ -66,6 +67,8 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         if prop.group_type and prop.group_type not in profiles.group:
             problem = f"{prop.group_type!r} is unknown; {allowed(prop.group_type, profiles.group)}"
             found.append(f"properties[{index}].group_type: {problem}")
+    for index, rule in enumerate(profiles.merge_rules):
+        found += [f"merge_rules[{index}].{problem}" for problem in _rule_problems(rule, profiles)]
     for index, rollup in enumerate(profiles.rollups):
         found += [f"rollups[{index}].{problem}" for problem in rollup_problems(rollup, profiles)]
     for index, segment in enumerate(profiles.segments):
@@ -74,6 +77,17 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         if cycle := find_cycle(segment, profiles):
             found.append(f"segments[{index}].when: the segment asks about itself: {' → '.join(cycle)}")
     return found
+
+
+def _rule_problems(rule: MergeRule, profiles: Profiles) -> Iterator[str]:
+    yield from rule.problems(profiles.by_name)
+    for place, condition in enumerate(rule.conditions):
+        prop = profiles.by_name.get(condition.property or "")
+        if prop and not prop.multiple:
+            try:
+                literal(prop, condition.equals)
+            except ValueError as problem:
+                yield f"and[{place}].equals: {problem}"
 
 
 def find_cycle(segment: Segment, profiles: Profiles) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ declare them stay what they were before such settings came."""
 _AFFECTS_EVENT_EXPORT = {"directory", "file", "format", "map", "window", "split", "rows", "items"}
 _TYPE_SINCE = ("among", "group_type")
 """Of a property's type, what counts where it is declared."""
+_NO_TYPE = {"title", "merge", "unique"}
+"""Settings of a property that do not change how a value is read or written."""
 _AFFECTS_EXPORT = {"directory", "file", "format", "map", "link", "create_users", "lists", "decimals"}
 
 
@@ -89,6 +91,14 @@ def event_scope(goal: EventExportGoal, profiles: Profiles, objectives: Iterable[
     return _digest(scope)
 
 
+def merge_fingerprint(profiles: Profiles) -> str:
+    """Return the digest of what decides which profiles are one, and which values the merged profile shows."""
+    declared = profiles.model_dump(mode="json", include={"merge_rules", "survivor"}, by_alias=True)
+    return _digest(
+        {**declared, "properties": [[each.name, each.merged_by, each.unique] for each in profiles.properties]}
+    )
+
+
 def _processing(goal: Goal) -> dict[str, Any]:
     """Return what the goal's processors are, with the digests of the modules of Python functions."""
     if not goal.processors:
@@ -102,7 +112,7 @@ def _processing(goal: Goal) -> dict[str, Any]:
 
 def _types(records: Records, names: Collection[str]) -> list[dict[str, Any]]:
     return [
-        prop.model_dump(mode="json", exclude={"title", *(name for name in _TYPE_SINCE if not getattr(prop, name))})
+        prop.model_dump(mode="json", exclude={*_NO_TYPE, *(name for name in _TYPE_SINCE if not getattr(prop, name))})
         for prop in records.every
         if prop.name in names
     ]

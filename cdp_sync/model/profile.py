@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from cdp_sync.model.counting import counted
 from cdp_sync.model.event import EventType
 from cdp_sync.model.group import GroupType
+from cdp_sync.model.merge_rule import MergeRule, Survivor
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective, Zone
 from cdp_sync.model.property import RESERVED, Property
 from cdp_sync.model.records import Records
@@ -29,6 +30,7 @@ _GROUP_TYPES = [
 ]
 _ROLLUPS = [{"name": "orders_90_days", "event": "order", "count": True, "in_last_days": 90}]
 _SEGMENT = {"name": "big_spenders", "title": "Spent 40 or more", "when": {"property": "order_total", "at_least": 40}}
+_MERGE_RULES = [{"property": "email"}, {"property": "customer_id", "and": [{"same": "postal_code"}]}]
 
 
 class Profiles(Records):
@@ -51,6 +53,10 @@ class Profiles(Records):
     """Values that are worked out of a profile's events when they are read: by segments, exports and people."""
     segments: Annotated[tuple[Segment, ...], Field(examples=[[_SEGMENT]])] = ()
     """Groups of profiles, selected by conditions."""
+    merge_rules: Annotated[tuple[MergeRule, ...], Field(examples=[_MERGE_RULES])] = ()
+    """Which profiles are the same person and become one: those that one of the rules says it of."""
+    survivor: Survivor = "newest"
+    """Which of these profiles stays, by when it was created; the others are merged into it."""
 
     @model_validator(mode="after")
     def _check(self) -> "Profiles":
@@ -61,6 +67,7 @@ class Profiles(Records):
             ("group_types", [group.name for group in self.group_types]),
             ("rollups", [rollup.name for rollup in self.rollups]),
             ("segments", [segment.name for segment in self.segments]),
+            ("merge_rules", [rule.words for rule in self.merge_rules]),
         ):
             if repeated := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{what}: declared more than once: {', '.join(repeated)}")

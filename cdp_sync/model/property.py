@@ -1,7 +1,7 @@
 """A property: what its values are, and the SQL types that hold them."""
 
 import re
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,11 @@ _SQL_TYPES: dict[PropertyType, str] = {
     "boolean": "BOOLEAN",
     "group": "VARCHAR",
 }
+
+MergeStrategy = Literal["both", "sum", "highest", "lowest", "latest", "oldest", "survivor"]
+"""What a merged profile shows of a property, of the values that its parts have."""
+
+_ORDERED: tuple[PropertyType, ...] = ("number", "decimal", "date", "datetime")
 
 TEXT_TYPES: tuple[PropertyType, ...] = ("text", "email", "group")
 """Types whose values are text."""
@@ -49,6 +54,10 @@ class Property(Declared):
     """The only values it can have, of a `text`; absent: any."""
     title: str | None = None
     """What people call it."""
+    merge: MergeStrategy | None = None
+    """What profiles that become one show: the survivor's value, or with `multiple` those of `both`, by default."""
+    unique: bool = False
+    """Profiles with different values of it are different people, whatever merge rules say."""
 
     @model_validator(mode="after")
     def _check(self) -> "Property":
@@ -62,7 +71,24 @@ class Property(Declared):
             raise ValueError(f"group_type: {self.name} is {self.type}; a `group` needs one, and nothing else has one")
         if self.among and self.type != "text":
             raise ValueError(f"among: only a text can be one of given values, and {self.name} is {self.type}")
+        if self.merge and self.merge not in (fitting := self._merge_strategies):
+            raise ValueError(f"merge: found {self.merge!r}; {self.name} can have {', '.join(fitting)}")
+        if self.unique and self.multiple:
+            raise ValueError(f"unique: {self.name} holds several values; needed is a property with one")
         return self
+
+    @property
+    def _merge_strategies(self) -> tuple[MergeStrategy, ...]:
+        if self.multiple:
+            return ("both", "latest", "oldest", "survivor")
+        ordered: tuple[MergeStrategy, ...] = ("highest", "lowest") if self.type in _ORDERED else ()
+        summed: tuple[MergeStrategy, ...] = ("sum",) if self.type in ("number", "decimal") else ()
+        return (*summed, *ordered, "latest", "oldest", "survivor")
+
+    @property
+    def merged_by(self) -> MergeStrategy:
+        """What profiles that become one show of it."""
+        return self.merge or ("both" if self.multiple else "survivor")
 
     @property
     def is_text(self) -> bool:

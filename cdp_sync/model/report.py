@@ -108,6 +108,10 @@ class Counters(RunCounters):
     profiles_created: int = 0
     profiles_updated: int = 0
     profiles_unchanged: int = 0
+    profiles_merged: int = 0
+    """Live profiles that became part of another one."""
+    profiles_unmerged: int = 0
+    """Profiles that are live again, as a guard stopped what made them part of another one."""
     rows_ambiguous: int = 0
     values_invalid: int = 0
     events_created: int = 0
@@ -288,6 +292,8 @@ class ImportReport(Report):
         created, updated, unchanged = (getattr(found, f"{self.noun}s_{way}") for way in ways)
         if created + updated + unchanged or not events:
             about.append(f"{counted(created, self.noun)} created, {updated:,} updated")
+        if found.profiles_merged or found.profiles_unmerged:
+            about.append(f"{found.profiles_merged:,} merged, {found.profiles_unmerged:,} unmerged")
         if events:
             waiting = f", {found.events_waiting:,} of them waiting" if found.events_waiting else ""
             about.append(f"{counted(found.events_created, 'event')} created, {found.events_updated:,} updated{waiting}")

@@ -20,9 +20,11 @@ FIRST = {
     "connection": "VARCHAR",
     "goal": "VARCHAR",
     "run_id": "VARCHAR",
+    "_named_profile": "UUID",
 }
 """The columns of every type, before its properties. An event whose person or time is not known yet has none there.
 
+`_named_profile` is the profile that rows named, while it is merged into that of `profile_id`; null otherwise.
 `_written_at` is when a run last changed the event: it never decreases from one row to the next that is inserted.
 """
 
@@ -162,7 +164,7 @@ def _missing(event: EventType, stored: Mapping[str, str] | None) -> list[str]:
         declared = {**FIRST, **{prop.name: prop.sql_type for prop in event.properties}}
         columns = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in declared.items())
         return [f"create table {table} ({columns})"]
-    statements = []
+    statements = [f"alter table {table} add column {name} {kind}" for name, kind in FIRST.items() if name not in stored]
     for prop in event.properties:
         name = quote_identifier(prop.name)
         if prop.name not in stored:

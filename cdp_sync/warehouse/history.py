@@ -90,38 +90,69 @@ _CHANGED = "list({property: property, before: before, after: after} order by pro
 
 
 def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
-    """Return the live profiles with this identifier or id: their properties and latest changes."""
+    """Return the live profiles that this identifier or id names: their properties and latest changes.
+
+    A profile that is merged into another one names that one, whose `named_parts` has the ids of such profiles. The
+    changes are those of all profiles that it was merged from, each with its `profile_id`.
+    """
     plain = value.strip()
-    ids = session.rows(
-        "select distinct profile_id from warehouse.profile_identifier where value in ($plain, lower($plain), $folded)",
-        {"plain": plain, "folded": folded(plain)},
-    )
-    found = [profile_id for (profile_id,) in ids]
-    if not found:
+    named = session.rows(_NAMED, {"plain": plain, "folded": folded(plain)})
+    if not named:
         with suppress(ValueError):
-            found = [UUID(plain)]
+            named = session.rows(f"{_LIVE} where profile_id = ?", [UUID(plain)])
+    found: dict[object, list[object]] = {}
+    for profile_id, live in named:
+        found.setdefault(live, []).extend([profile_id] if profile_id != live else [])
     names = ", ".join(quote_identifier(name) for name in profile_columns(session) if name not in _HIDDEN)
     profiles = f"select {names} from warehouse.live_profile where profile_id = ?"
     return [
-        {**record, "changes": session.records(_CHANGES, {"profile_id": profile_id})}
-        for profile_id in found
-        for record in session.records(profiles, [profile_id])
+        {**record, "named_parts": merged, "changes": session.records(_CHANGES, {"profile_id": live})}
+        for live, merged in found.items()
+        for record in session.records(profiles, [live])
     ]
+
+
+_LIVE = "select profile_id, coalesce(merged_into, profile_id) as live from warehouse.profile"
+
+_NAMED = f"""
+    {_LIVE}
+    where profile_id in (
+        select profile_id from warehouse.profile_identifier where value in ($plain, lower($plain), $folded)
+        union all
+        select profile_id from warehouse.own_identifier where value in ($plain, lower($plain), $folded)
+    )
+    order by created_at, profile_id"""
+
+
+def identifiers_by_profile(session: Session, profile_ids: list[object]) -> dict[object, list[str]]:
+    """Return the identifiers that profiles have by themselves, merged or not, by the profile's id."""
+    query = """
+        select profile_id, list(value order by property, value)
+        from warehouse.linking_identifier
+        where profile_id in (select unnest($ids))
+        group by profile_id"""
+    return dict(session.rows(query, {"ids": profile_ids}))
 
 
 _HIDDEN = ("merged_into", "_created_by")
 
 _CHANGES = f"""
-    select change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id
+    with part as (
+        select profile_id from warehouse.profile where $profile_id in (profile_id, merged_into)
+    )
+    select
+        change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id,
+        change.profile_id
     from warehouse.profile_change change
+    join part on part.profile_id = change.profile_id
     left join warehouse.run run on run.run_id = change.run_id and run.started_at = change.changed_at
     left join (
-        select run_id, connection, goal, {_CHANGED} as changed
+        select run_id, connection, goal, profile_id, {_CHANGED} as changed
         from warehouse.changed_value
-        where profile_id = $profile_id
+        where profile_id in (from part)
         group by all
     ) known on known.run_id = run.run_id and known.connection = run.connection and known.goal = run.goal
-    where change.profile_id = $profile_id
+        and known.profile_id = change.profile_id
     order by change.changed_at desc
     limit 10"""
 
@@ -196,6 +227,17 @@ def ambiguous_rows(session: Session, connection: str, goal: str) -> int:
             qualify row_number() over (partition by path order by rowid desc) = 1
         )"""
     return int(session.value(query, {"connection": connection, "goal": goal}))
+
+
+def standing_merges(session: Session) -> list[tuple[str | None, int]]:
+    """Return how many decisions to merge hold by each rule, most first; those without a rule were made by hand."""
+    query = """
+        select rule, count(*)
+        from warehouse.decision
+        where kind = 'merge' and revoked_at is null
+        group by rule
+        order by 2 desc, 1"""
+    return [(rule, times) for rule, times in session.rows(query)]
 
 
 Direction = Literal["import", "export"]

@@ -115,10 +115,12 @@ def type_changed(
 
 
 def _add_columns(session: Session, records: Records, columns: Mapping[str, str]) -> None:
+    tables = (records.table, "own_profile") if isinstance(records, Profiles) else (records.table,)
     for prop in records.every:
         if prop.name not in columns:
-            name = quote_identifier(prop.name)
-            session.execute(f"alter table warehouse.{records.table} add column {name} {prop.sql_type}")
+            for table in tables:
+                name = quote_identifier(prop.name)
+                session.execute(f"alter table warehouse.{table} add column {name} {prop.sql_type}")
 
 
 def _sync_identifiers(session: Session, profiles: Profiles) -> None:
@@ -129,7 +131,8 @@ def _sync_identifiers(session: Session, profiles: Profiles) -> None:
     outdated = (noted.keys() - declared.keys()) | as_before
     missing = declared.keys() - (noted.keys() - outdated)
     for name in outdated:
-        session.execute("delete from warehouse.profile_identifier where property = ?", [name])
+        for table in ("profile_identifier", "own_identifier"):
+            session.execute(f"delete from warehouse.{table} where property = ?", [name])
         session.execute("delete from warehouse.identifier_property where property = ?", [name])
     for name in missing:
         if name in addresses:
@@ -137,15 +140,37 @@ def _sync_identifiers(session: Session, profiles: Profiles) -> None:
         value = quote_identifier(name)
         each = f"unnest({value})" if declared[name].multiple else value
         session.execute(
-            f"""insert into warehouse.profile_identifier
+            f"""insert into warehouse.profile_identifier (property, value, profile_id)
             select ?, identifier::text, profile_id
             from (select {each} as identifier, profile_id from warehouse.live_profile)
             where identifier is not null""",
             [name],
         )
+        _note_own_identifiers(session, name, each)
         session.execute("insert into warehouse.identifier_property values (?, ?)", [name, name in addresses])
     if (outdated or missing) and session.value("select count(*) from warehouse.profile"):
         session.execute("update warehouse.revision set number = number + 1")
+
+
+def _note_own_identifiers(session: Session, name: str, each: str) -> None:
+    """Note which identifiers of a property merged profiles have by themselves; `each` is the expression for one."""
+    own = f"""(
+        select ? as property, identifier::text as value, profile_id
+        from (select {each} as identifier, profile_id from warehouse.merged_profile)
+        where identifier is not null
+    )"""
+    session.execute(
+        f"""update warehouse.profile_identifier
+        set _lent = true
+        where property = ? and profile_id in (select profile_id from warehouse.own_profile)
+            and (value, profile_id) not in (select (value, profile_id) from {own})""",
+        [name, name],
+    )
+    session.execute(
+        f"""insert into warehouse.own_identifier
+        from {own} anti join warehouse.profile_identifier using (property, value, profile_id)""",
+        [name],
+    )
 
 
 def _put_domains_in_ascii(session: Session, prop: Property) -> None:
@@ -173,13 +198,15 @@ class Entity:
 
     Statements that link, upsert and delete its records take table and key from here. Intermediate tables call the key
     of any record `profile_id`. These are about profiles alone: `sync_properties`, segments and exports, enriching,
-    `repoint`, `renaming`, the history, and of the ledger `identifier_property`, `imported_profile` and the exports'.
+    merging, `renaming`, the history, and of the ledger `identifier_property`, `imported_profile` and the exports'.
 
     Args:
         records: What is declared of them.
+        merged: Some profiles are merged, so that a row may name one that a live one shows.
     """
 
     records: Records
+    merged: bool = False
 
     @property
     def is_person(self) -> bool:
@@ -197,6 +224,11 @@ class Entity:
         return f"warehouse.{self.records.table}"
 
     @property
+    def by_itself(self) -> str:
+        """The records with what each has by itself, merged or not, as SQL names them."""
+        return "warehouse.profile_by_itself" if self.merged else self.stored
+
+    @property
     def live(self) -> str:
         """The records that were not merged into another one, as SQL names them; groups are not merged."""
         return "warehouse.live_profile" if self.is_person else self.stored
@@ -207,6 +239,18 @@ class Entity:
         return f"{self.stored}_identifier"
 
     @property
+    def linking_table(self) -> str:
+        """The table with the identifiers by which rows find records, those of merged ones by themselves included."""
+        return "warehouse.linking_identifier" if self.merged else self.identifier_table
+
+    @property
     def names(self) -> dict[str, str]:
         """What stands in fixed statements for the entity."""
-        return {"table": self.stored, "live": self.live, "identifiers": self.identifier_table, "key": self.key}
+        shown = f"coalesce(profile.merged_into, profile.{self.key})"
+        return {
+            "table": self.stored,
+            "live": self.live,
+            "identifiers": self.linking_table,
+            "key": self.key,
+            "live_id": shown if self.is_person else f"profile.{self.key}",
+        }

@@ -97,7 +97,7 @@ def waiting_events(session: Session, connection: str | None, limit: int) -> tupl
     reason = "the event waits: no row has said yet whose it is, or when it happened"
     each = " union all ".join(
         f"""select connection, goal, null as path, null as line, null as field, null as value,
-            concat('{name} ', event_id) as raw, '{reason}' as reason, run_id
+            concat({quote_literal(f"{name} ")}, event_id) as raw, {quote_literal(reason)} as reason, run_id
         from {_table(name)}
         where not ({_COUNTED}) and ($connection is null or connection = $connection)"""
         for name in stored

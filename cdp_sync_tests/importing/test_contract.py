@@ -14,6 +14,7 @@ import cdp_sync.importing
 from cdp_sync.importing.events import portions
 from cdp_sync.importing.pipeline import import_files
 from cdp_sync.importing.staging.tables import CONTRACT, FROM_THE_START, LINKING, UPSERTING, Table
+from cdp_sync.merging.tables import TABLES as MERGING
 from cdp_sync.model import Profiles
 from cdp_sync.model.delta import Append, Delta, Replace, Window
 from cdp_sync.warehouse.events import expire_events
@@ -23,8 +24,10 @@ from cdp_sync_tests.trail.importer import Importer, arrived, goal
 
 FOLDER = Path(cdp_sync.importing.__file__).parent
 GIVEN = frozenset({*(table.name for table in FROM_THE_START), "staging.staged"})
-ELSEWHERE = frozenset({"physical_line", "line", "opening", "taken", "json_line", "record", "reject"})
+READERS = frozenset({"physical_line", "line", "opening", "taken", "json_line", "record", "reject"})
 """Tables of the reader; each of them lasts for one part of a file."""
+ELSEWHERE = READERS | (MERGING.keys() - CONTRACT.keys())
+"""Tables that have a list of their own."""
 
 PROFILES: dict[str, Any] = {
     "properties": [
@@ -111,6 +114,15 @@ EVENTS = [
     },
     {"type": "visit", "time": "At", "map": [{"field": "Name", "property": "note"}]},
 ]
+MERGED = {
+    "properties": [
+        *({**prop, "merge": "latest"} if prop["name"] == "first_name" else prop for prop in PROFILES["properties"]),
+        {"name": "emails", "type": "email", "identifier": True, "multiple": True},
+        {"name": "passport", "unique": True},
+    ],
+    "merge_rules": [{"property": "emails"}],
+}
+MERGING_ROWS = rows("1,a@x.nl,A,,Ann,10,red", "2,a@x.nl,B,,Bob,20,blue", "3,c@x.nl,C,,Cy,1,")
 HAPPENED = rows(
     """1,a@x.nl,,,Ann,10,red,2024-01-02,"[{""id"": 1, ""price"": 10}]\"""",
     """1,a@x.nl,,,Anna,10,red,2024-01-03,"[{""id"": 1, ""price"": 12}]\"""",
@@ -156,6 +168,11 @@ SHAPES = {
     ),
     "items of events with keys": Shape(
         declared={"link": [], "map": [], "events": [ITEM_ROWS], "row_key": ["Key"]}, profiles=TYPES
+    ),
+    "merged profiles": Shape(
+        profiles=MERGED,
+        declared={"link": LINKS[1:2], "map": [*MAP, {"field": "Email", "property": "emails", "mode": "add"}]},
+        files=(MERGING_ROWS, MERGING_ROWS.replace("Ann", "Anne")),
     ),
     "a file that is not regular": Shape(files=(FIRST + '"broken\n', FIRST)),
 }
@@ -229,6 +246,7 @@ def test_each_table_is_declared_and_made(recorded: dict[str, Recorder]) -> None:
     """Steps yield tables of the contract or the warehouse, and each table of the contract is made by a step."""
     yielded = {each.step.yields for recorder in recorded.values() for each in recorder.steps} - ELSEWHERE
     assert {name for name in yielded if not name.startswith("warehouse.")} <= set(CONTRACT)
+    assert all(MERGING.values())
     assert set(CONTRACT) - GIVEN <= yielded
 
 

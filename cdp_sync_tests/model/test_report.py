@@ -43,6 +43,8 @@ def test_counters_have_the_names_of_the_contract() -> None:
         "profiles_created",
         "profiles_updated",
         "profiles_unchanged",
+        "profiles_merged",
+        "profiles_unmerged",
         "rows_ambiguous",
         "values_invalid",
         "events_created",

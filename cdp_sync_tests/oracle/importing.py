@@ -67,6 +67,8 @@ class Outcome:
     counters: dict[str, Counters] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     quarantine: list[Entry] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    """The rows of its files, and earlier ones that were tried again."""
 
     def count(self, path: str, counter: str, by: int = 1) -> None:
         """Increase a counter of a file."""
@@ -108,7 +110,7 @@ def import_files(
     digest = fingerprint(goal, profiles, objectives)
     state.waiting = [(goal.name if name == goal.was else name, row) for name, row in state.waiting]
     batch = Batch(objectives)
-    rows = batch.rows
+    rows = outcome.rows = batch.rows
     for path, content in files:
         outcome.counters[path] = Counters()
         previous = state.ledger.get(path)

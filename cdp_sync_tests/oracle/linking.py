@@ -71,6 +71,7 @@ def match(row: Row, holders: Holders) -> None:
             row.profile = max(found)
     if row.stays and row.former:
         row.profile = row.former.profile
+    row.found = frozenset(found_by_any)
     row.ambiguous = len(found_by_any) > 1
 
 

@@ -92,8 +92,10 @@ class Row:
     """Its profile, a position in the list of profiles."""
     withheld: bool = False
     """Whether its profile may not be processed, so that it has none."""
+    found: frozenset[int] = frozenset()
+    """The profiles that its values match."""
     ambiguous: bool = False
-    """Whether its values match more than one profile."""
+    """Whether these are more than one."""
 
     @property
     def applies(self) -> bool:

@@ -115,12 +115,13 @@ def test_an_asset_describes_files_and_links(definitions: dg.Definitions) -> None
 
 
 def test_a_connection_without_enabled_goals_has_no_job(project: Project) -> None:
-    """A connection without enabled goals has no job; its goals stay in the catalog."""
+    """A connection without enabled goals has no job, only the profile has two; its goals stay in the catalog."""
     project.connect("shop", goal("off", enabled=False))
     project.connect("empty")
     definitions = project.load()
     dg.Definitions.validate_loadable(definitions)
-    assert {job.name for job in definitions.resolve_all_job_defs()} == {"__ASSET_JOB"}
+    names = {job.name for job in definitions.resolve_all_job_defs()}
+    assert names == {"__ASSET_JOB", "merge_two_profiles", "unmerge_profile"}
     assert set(definitions.resolve_asset_graph().get_all_asset_keys()) == {OFF, files_key(*OFF.path)}
 
 

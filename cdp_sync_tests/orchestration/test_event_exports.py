@@ -104,3 +104,9 @@ def test_a_failed_delivery_is_recorded_and_delivered_later(shop: Project, instan
     (shop.root / "missing").mkdir()
     assert shop.run("shop_sync", instance).success
     assert len(list((shop.root / "missing").iterdir())) == 2
+
+
+def test_a_check_lists_the_directories_of_exports_of_events(shop: Project) -> None:
+    """A check of the connection says that the directory for the files of events is missing."""
+    shop.connect("shop", goal("visits", **IMPORT), export_events=[esp(directory="/missing")])
+    assert "/missing" in output_of(cdp_sync("check", "shop"), 1)

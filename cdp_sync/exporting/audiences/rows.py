@@ -163,8 +163,12 @@ with stays as (
 {stays}
 {filtered}
 ),
+-- What a profile joined that was merged since is its survivor's.
 member as (
-    select profile_id, list, key, id from warehouse.list_member where connection = $connection and goal = $goal
+    select coalesce(profile.merged_into, member.profile_id) as profile_id, member.list, member.key, member.id
+    from warehouse.list_member member
+    left join warehouse.profile profile on profile.profile_id = member.profile_id
+    where member.connection = $connection and member.goal = $goal
 ),
 -- A profile with another address is another user by now.
 former as (

@@ -33,7 +33,8 @@ def land_events(session: Session, run: ImportRun, columns: Columns, now: datetim
         staged = tuple(event for event in columns.events if event.declared.name == declared.name)
         table = f"warehouse.{quote_identifier(declared.table)}"
         lists = {each.prop.name: each for each in nested_lists(session, staged, table, stored[declared.name])}
-        landing = Landing(declared, staged, bool(columns.links), table, stored[declared.name], lists)
+        judged = bool(run.objectives and columns.consent)
+        landing = Landing(declared, staged, bool(columns.links), judged, table, stored[declared.name], lists)
         _land(session, landing, {**run.key, "now": now})
     session.run([fixed("file_counters", f"{_SQL}/counted")])
 
@@ -69,6 +70,8 @@ class Landing:
     """The entries of `events` of this type."""
     linked: bool
     """Whether rows say whose the events are."""
+    judged: bool
+    """Whether rows were held back for want of consent."""
     table: str
     """The type's table, as SQL names it."""
     columns: Mapping[str, str]
@@ -102,6 +105,8 @@ class Landing:
         if self.linked:
             shown.append("a.profile_id")
             source, lands = f"{source}\njoin staging.assigned a using (row)", f"a.profile_id is not null and {lands}"
+        elif self.judged:
+            source, lands = f"{source}\njoin staging.assigned a using (row)", f"a.outcome = 'applied' and {lands}"
         return f"""select fresh.row as _row, fresh.file as _file, {self._id(event)} as event_id, {", ".join(shown)}
 from {source}
 where {lands}"""
@@ -152,18 +157,21 @@ union all by name
         merging = [each for each in self.lists.values() if each.can_merge]
         news = {name: f"patch.{quote_identifier(name)}" for name in self.plain}
         if stored:
-            news = {name: f"coalesce({value}, stored.{quote_identifier(name)})" for name, value in news.items()}
+            news = {name: f"coalesce({value}, {_before(name)})" for name, value in news.items()}
         news |= {name: each.value(stored=stored) for name, each in self.lists.items()}
         shown = [f"{value} as {quote_identifier(name)}" for name, value in news.items()]
         differs, join = "", "".join(f"\nleft join {each.merged} using (event_id)" for each in merging)
         if stored:
-            others = (name for name in self.columns if name not in news and name != "event_id")
+            others = [name for name in self.columns if name not in news and name != "event_id"]
+            if self.linked:  # the profile that rows name has the event; where that is merged, the event follows later
+                others.remove("_named_profile")
+                shown.append("null::uuid as _named_profile")
             shown += [f"stored.{quote_identifier(name)}" for name in others]
             shown += ["stored.rowid as _place", "stored.event_id is null as _is_new"]
-            moved = " or coalesce(patch.profile_id <> stored.profile_id, false)" if self.linked else ""
+            moved = f" or coalesce(patch.profile_id <> {_before('profile_id')}, false)" if self.linked else ""
             shown.append(f"patch._contested{moved} as _contested")
             join = f"\nleft join {self.table} stored using (event_id){join}"
-            changes = (f"({value}) is distinct from stored.{quote_identifier(name)}" for name, value in news.items())
+            changes = (f"({value}) is distinct from {_before(name)}" for name, value in news.items())
             differs = f"\nwhere stored.event_id is null or {' or '.join(changes)}"
         else:
             absent = (name for name in ("profile_id", "happened_at") if name not in news)
@@ -212,3 +220,10 @@ from changed_event"""
     def _kind_of_changes(self, stored: bool) -> str:
         """A view, where all events are new and nothing is merged."""
         return "table" if stored or self.lists else "view"
+
+
+def _before(name: str) -> str:
+    """Return the expression for a value that an event has; its person is the one that rows named, merged or not."""
+    if name == "profile_id":
+        return "coalesce(stored._named_profile, stored.profile_id)"
+    return f"stored.{quote_identifier(name)}"

@@ -6,7 +6,8 @@ component; a component is named by its smallest row number.
 
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns
-from cdp_sync.warehouse import Session, Step, fixed, quote_literal
+from cdp_sync.segments.consent import ConsentColumns, may_process
+from cdp_sync.warehouse import Session, Step, event_columns, fixed, quote_identifier, quote_literal, stored_columns
 
 _SQL = "importing/linking"
 _MOST_ROUNDS = 10_000
@@ -19,7 +20,7 @@ _LINKED = Step(
 def link_rows(session: Session, run: ImportRun, columns: Columns) -> None:
     """Assign the rows of `staging.fresh` to profiles: makes `staging.granted` and `staging.assigned`."""
     if not columns.links:
-        _assign_without_people(session, columns)
+        _assign_without_people(session, run, columns)
         return
     match_rows(session, columns)
     connect_rows(session, columns)
@@ -102,15 +103,38 @@ def assign_rows(session: Session, columns: Columns, *, allow_new: bool) -> None:
     session.run((fixed("staging.assigned", f"{_SQL}/assigned", {"allow_new": allow_new}, **parts), _LINKED))
 
 
-def _assign_without_people(session: Session, columns: Columns) -> None:
-    """Give every fresh row its outcome, where rows only add to events by their ids: other rows say whose those are."""
+def _assign_without_people(session: Session, run: ImportRun, columns: Columns) -> None:
+    """Give every fresh row its outcome, where rows only add to events by their ids: other rows say whose those are.
+
+    On a connection with objectives, the person of the event must consent as well.
+    """
     granted = "(rank hugeint, property text, value text, multiple boolean, profile_id uuid)"
-    assigned = f"""create or replace view staging.assigned as
-select row, null::uuid as profile_id, case when {columns.is_usable} then 'applied' else 'rejected' end as outcome,
+    judged = run.objectives and columns.consent
+    refused = _rows_of_refused_events(session, run, columns) if judged else ""
+    withheld = f"when row in ({refused}) then 'without_consent'" if refused else ""
+    assigned = f"""create or replace {"table" if judged else "view"} staging.assigned as
+select row, null::uuid as profile_id,
+    case when not ({columns.is_usable}) then 'rejected' {withheld} else 'applied' end as outcome,
     false as ambiguous, false as alone
 from staging.fresh"""
     made = Step("staging.granted", f"create or replace table staging.granted {granted}")
     session.run((made, Step("staging.assigned", assigned), _LINKED))
+
+
+def _rows_of_refused_events(session: Session, run: ImportRun, columns: Columns) -> str:
+    """Return the query for the rows about events of people whose consent does not allow it; empty without any table."""
+    stored = event_columns(session)
+    consent = ConsentColumns.of_profile(run.profiles, stored_columns(session, "profile"))
+    allowed = may_process(run.objectives, run.profiles, consent)
+    return "\nunion all\n".join(
+        f"""select fresh.row
+from staging.fresh fresh
+join warehouse.{quote_identifier(event.declared.table)} stored on stored.event_id = fresh.{event.id_column}
+join {columns.entity.stored} profile using (profile_id)
+where not {allowed}"""
+        for event in columns.events
+        if event.declared.name in stored
+    )
 
 
 def put_off(session: Session) -> None:

@@ -17,7 +17,7 @@
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.csv_header import shown
@@ -149,6 +149,13 @@ def staged_columns(session: Session, run: ImportRun) -> Columns:
         "select distinct unnest(fields) from staging.file where state in ('staged', 'retried') order by 1"
     )
     return plan_columns(run.goal, run.profiles, [field for (field,) in found], detected_properties(session))
+
+
+def with_merges(session: Session, columns: Columns) -> Columns:
+    """Return the columns of an entity that knows whether some of its records are merged."""
+    if columns.entity.is_person and session.value("select exists (from warehouse.own_profile)"):
+        return replace(columns, entity=replace(columns.entity, merged=True))
+    return columns
 
 
 def detected_properties(session: Session) -> list[Property]:

@@ -129,7 +129,7 @@ def list_steps(columns: Columns, source: object) -> tuple[Step, ...]:
     held = "\n    union all\n    ".join(
         f"select {key} as profile_id, {quote_literal(value.prop.name)} as property, "
         f"unnest({quote_identifier(value.prop.name)})::varchar as value "
-        f"from {columns.entity.stored} where {key} in (select profile_id from list_value)"
+        f"from {columns.entity.by_itself} where {key} in (select profile_id from list_value)"
         for value in columns.adds
     )
     return (
@@ -154,7 +154,7 @@ def profile_reversal_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]
     made = f"""create or replace temp table profile_reversal as
 select profile_id, min(file) as file, {", ".join(folds)}
 from ({" union all by name ".join(sources)}) taken
-semi join {columns.entity.live} profile on profile.{columns.entity.key} = taken.profile_id
+semi join {columns.entity.stored} profile on profile.{columns.entity.key} = taken.profile_id
 where {" or ".join(_is(value) for value in (*columns.sums, *adds))}
 group by profile_id"""
     touched = """insert into touched_profile

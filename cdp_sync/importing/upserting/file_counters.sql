@@ -48,7 +48,7 @@ select
     coalesce(sum(ends.ambiguous), 0) as rows_ambiguous,
     coalesce(any_value(invalid.cells), 0) as values_invalid,
     0::bigint as events_created, 0::bigint as events_updated, 0::bigint as events_unchanged,
-    0::bigint as events_waiting
+    0::bigint as events_waiting, 0::bigint as profiles_merged, 0::bigint as profiles_unmerged
 from staging.file file
 left join ends using (file)
 left join profiles using (file)

@@ -19,6 +19,7 @@ from cdp_sync.importing.upserting.contributions import (
     row_value_step,
     without_reversals,
 )
+from cdp_sync.merging.composing import strictest_zone
 from cdp_sync.model import ROW_ENDS, Property
 from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
@@ -166,15 +167,31 @@ def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
     query = f"""select patch.profile_id,
     {news}
 from {"patch" if any(target.value for target in every) else "touched_profile"} patch
-left join {columns.entity.stored} profile on profile.{columns.entity.key} = patch.profile_id"""
+left join {columns.entity.by_itself} profile on profile.{columns.entity.key} = patch.profile_id"""
+    source = f"({moved(columns, query)})"
+    if columns.entity.merged:
+        yield fixed("mate_consent", f"{SQL}/mate_consent")
+        source = f"({_with_mates(columns, source)})"
     sql = f"""create or replace temp table withheld_profile as
 select profile_id
-from ({moved(columns, query)})
+from {source}
 where not {allowed}"""
     yield Step("withheld_profile", sql)
     yield fixed("staging.assigned", f"{SQL}/withheld_row")
     for table in ("touched_profile", "patch") if _kind_of_patch(columns) == "table" else ("touched_profile",):
         yield Step(table, f"delete from {table} where profile_id in (from withheld_profile)")
+
+
+def _with_mates(columns: Columns, source: str) -> str:
+    """Return profiles with what other parts of theirs say of consent as well: the stricter of them counts."""
+    zone, consented, refused = (prop.name for prop in columns.consent)
+    return f"""select * replace (
+    list_concat({consented}, mates_consented) as {consented},
+    list_concat({refused}, mates_refused) as {refused},
+    {strictest_zone(columns.entity.records, f"list_append(mates_zones, {zone})")} as {zone}
+)
+from {source} profile
+left join mate_consent using (profile_id)"""
 
 
 @dataclass(frozen=True)
@@ -325,7 +342,8 @@ def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tupl
 
     With `lists`, `patch` has values to take off lists; for `whole` see `Changes.whole`.
     """
-    every, stored, key = targets(columns), columns.entity.stored, columns.entity.key
+    every, key = targets(columns), columns.entity.key
+    stored = "held_profile" if columns.entity.merged else columns.entity.stored
 
     def base(target: Target) -> str:
         old = base_of_old(target)
@@ -357,7 +375,25 @@ select * exclude ({", ".join([*before.values(), *said])}),
     list_filter([{", ".join(named)}], lambda name: name is not null) as _changed
 from ({moved(columns, query)})
 where {" or ".join(differs.values())}"""
-    return Step("changed_profile", sql), _counters_step(columns)
+    held = [_held_step(columns)] if columns.entity.merged else []
+    return (*held, Step("changed_profile", sql), _counters_step(columns))
+
+
+def _held_step(columns: Columns) -> Step:
+    """Return the step that makes `held_profile`: what profiles that rows are about have by themselves."""
+    stored, key = columns.entity.stored, columns.entity.key
+    sql = f"""create or replace temp table held_profile as
+with touched as materialized (select profile_id from touched_profile where not is_new),
+placed as materialized (
+    select profile.rowid as place
+    from touched
+    join {stored} profile on profile.{key} = touched.profile_id
+    where touched.profile_id not in (select profile_id from warehouse.own_profile)
+)
+select profile.* from placed join {stored} profile on profile.rowid = placed.place
+union all by name
+select own.* from touched join warehouse.own_profile own using (profile_id)"""
+    return Step("held_profile", sql)
 
 
 def _counters_step(columns: Columns) -> Step:
@@ -380,7 +416,7 @@ def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: o
         sources.append(f"select {value} as value, profile_id from {changed}")
         removed = f"property = {text} and {key} in (select profile_id from {changed})"
         yield Step(table, f"delete from {table} where {removed}")
-    sql = f"""insert into {table}
+    sql = f"""insert into {table} (property, value, {key})
 select {text}, value::varchar, profile_id
 from ({" union all ".join(sources)})
 where value is not null"""

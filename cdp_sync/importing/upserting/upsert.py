@@ -10,11 +10,13 @@ from cdp_sync.importing.events.landing import land_events
 from cdp_sync.importing.linking.waiting import waiting_steps
 from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import ImportRun
-from cdp_sync.importing.staging.columns import Columns, staged_columns
+from cdp_sync.importing.staging.columns import Columns, staged_columns, with_merges
 from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.importing.upserting import contributions, plan
 from cdp_sync.importing.upserting.contributions import SQL
+from cdp_sync.importing.upserting.merging import land_merges, separate_touched
 from cdp_sync.importing.upserting.plan import Changes, Target, targets
+from cdp_sync.merging.report import Merges
 from cdp_sync.model import GroupType, ImportReport, Profiles
 from cdp_sync.segments.consent import ConsentColumns, may_process
 from cdp_sync.warehouse import (
@@ -57,7 +59,7 @@ def upsert_rows(session: Session, run: ImportRun) -> ImportReport:
         GoalFailed: A sum does not fit its property, with whatever rows.
     """
     session.set("preserve_insertion_order", "false")
-    columns = staged_columns(session, run)
+    columns = with_merges(session, staged_columns(session, run))
     try:
         return _upsert(session, run, columns)
     except ValueOutOfRange as error:
@@ -87,8 +89,7 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     now = max(datetime.now(UTC), latest + timedelta(microseconds=1))
     changes = _work_out(session, run, columns) if staged else None
     begin_at(session, revision)
-    if changes:
-        _write(session, run, columns, changes, now)
+    merges = _write(session, run, columns, changes, now) if changes else Merges()
     session.run(
         (
             fixed("warehouse.imported_file", f"{SQL}/noted_file", run.goal_named),
@@ -96,7 +97,7 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
         )
     )
     land_watermarks(session, run)
-    report = report_of(session, run, applied=staged)
+    report = report_of(session, run, merges, applied=staged)
     write_run(session, run, report, now, time.time() - run.began if run.began else None)
     session.execute("commit")
     return report
@@ -150,7 +151,8 @@ def _take_back(session: Session, run: ImportRun, columns: Columns, *, summed: bo
     return bool(found and lists)
 
 
-def _write(session: Session, run: ImportRun, columns: Columns, changes: Changes, now: datetime) -> None:
+def _write(session: Session, run: ImportRun, columns: Columns, changes: Changes, now: datetime) -> Merges:
+    separate_touched(session, columns)
     number = next_number(session, "connection_number", {"connection": run.connection})
     session.run(sample_steps(columns, changes))
     if columns.entity.is_person:
@@ -159,9 +161,13 @@ def _write(session: Session, run: ImportRun, columns: Columns, changes: Changes,
         session.set("max_vacuum_tasks", "0")
     session.run(plan.write_steps(columns, changes, now, number))
     land_events(session, run, columns, now)
+    if columns.entity.is_person:
+        session.run(_history_steps(run, columns, changes, now))
+    merges = land_merges(session, run, columns, now)
     session.run(_record_steps(run, columns, changes, now))
     session.run(waiting_steps(run, columns))
     session.execute("update warehouse.revision set number = number + 1")
+    return merges
 
 
 def _count_exchanged(session: Session, run: ImportRun, columns: Columns, changes: Changes, number: int) -> None:
@@ -173,15 +179,17 @@ def _count_exchanged(session: Session, run: ImportRun, columns: Columns, changes
     add_exchanged(session, run.connection, "import", changes.created + first)
 
 
+def _history_steps(run: ImportRun, columns: Columns, changes: Changes, now: datetime) -> tuple[Step, ...]:
+    changed = fixed("warehouse.profile_change", f"{SQL}/profile_change", {"run_id": run.run_id, "now": now})
+    return changed, changed_value_step(columns, changes, run)
+
+
 def _record_steps(run: ImportRun, columns: Columns, changes: Changes, now: datetime) -> Iterator[Step]:
     if columns.keyed:
         source = {"source": run.source, "fingerprint": run.fingerprint}
         yield from contributions.remember_key_steps(columns, source, summed=changes.summed)
     else:
         yield from contributions.remember_steps(columns, summed=changes.summed, known=changes.known)
-    if columns.entity.is_person:
-        yield fixed("warehouse.profile_change", f"{SQL}/profile_change", {"run_id": run.run_id, "now": now})
-        yield changed_value_step(columns, changes, run)
     yield fixed("warehouse.quarantine", f"{SQL}/seen_again", run.key)
     declared = {
         "fingerprint": run.fingerprint,
@@ -260,7 +268,7 @@ def _outgrown_step(columns: Columns, value: StagedValue, *, every: bool) -> Step
                 base + sum(amount) over (partition by amount.profile_id order by amount.row) as so_far,
                 base + sum(amount) over (partition by amount.profile_id) as total
             from amount
-            left join {columns.entity.stored} profile on profile.{columns.entity.key} = amount.profile_id
+            left join {columns.entity.by_itself} profile on profile.{columns.entity.key} = amount.profile_id
         ),
         too_much as (
             select profile_id, min(row) filter (try_cast(so_far as {value.prop.value_type}) is null) as first_row

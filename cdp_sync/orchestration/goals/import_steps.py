@@ -33,7 +33,7 @@ from cdp_sync.orchestration.goals.files import (
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps, Handle, forget_handles, staged
 from cdp_sync.orchestration.goals.groups import groups_key, groups_metadata
 from cdp_sync.orchestration.goals.metadata import failure_metadata_of, idle_metadata_of, metadata_of
-from cdp_sync.orchestration.goals.segments import PROFILES
+from cdp_sync.orchestration.goals.segments import PROFILES, shows_profiles
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
@@ -110,12 +110,12 @@ class ImportSteps(GoalSteps[Rules]):
             raise dg.Failure(description=report.message, metadata=metadata, allow_retries=False)
 
     def _count(self, context: dg.OpExecutionContext, report: model.ImportReport) -> None:
-        """Show how many records there are now: groups of the type, or profiles, which the catalog has with segments."""
+        """Show how many records there are now: groups of the type, or profiles, where the catalog has them."""
         records = self.goal.records(self.profiles)
         if isinstance(records, model.GroupType):
             key = groups_key(records.name)
             context.log_event(dg.AssetMaterialization(key, metadata=groups_metadata(report)))
-        elif self.profiles.segments:
+        elif shows_profiles(self.profiles):
             count = {"dagster/row_count": report.records_total}
             context.log_event(dg.AssetMaterialization(PROFILES, metadata=count))
 

@@ -20,8 +20,8 @@ SEGMENTS = "segments"
 PROFILES = dg.AssetKey(["profiles"])
 """The profile table, as an asset of the lineage that is never materialized.
 
-Imports come before it and segments after it. If segments depended on imports directly, Dagster would skip them, and
-the exports of those, whenever one import of the run fails.
+Imports come before it, segments and merging after it. If segments depended on imports directly, Dagster would skip
+them, and the exports of those, whenever one import of the run fails.
 """
 
 _PRIORITY = -10_000
@@ -33,12 +33,17 @@ def segment_key(name: str) -> dg.AssetKey:
     return dg.AssetKey([SEGMENTS, name])
 
 
+def shows_profiles(profiles: Profiles) -> bool:
+    """Return whether the catalog has the asset `profiles`: something depends on it."""
+    return bool(profiles.segments or profiles.merge_rules)
+
+
 def build_segments(profiles: Profiles, imports: Iterable[dg.AssetKey]) -> dg.Definitions:
-    """Return an asset for each segment, and the profiles they are segments of; nothing where there are no segments.
+    """Return an asset for each segment, and the profiles that segments and merge rules are about, where there are any.
 
     The profiles depend on `imports`, the assets of all import goals of the project.
     """
-    if not profiles.segments:
+    if not shows_profiles(profiles):
         return dg.Definitions()
     table = dg.AssetSpec(
         PROFILES,

@@ -23,7 +23,8 @@ from cdp_sync.orchestration.runs.recovery import Process, recover
 from cdp_sync.orchestration.runs.run_events import Trouble, trouble_of
 from cdp_sync.orchestration.runs.run_tags import PROCESS, refuse_second_run
 
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Run config: events are recorded, not written to the terminal."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Order:
         """Return the run config: which files the steps of these goals are to import."""
         choice = {"files": self.files or "*", "again": self.again}
         config = {"ops": {"scan_directory": {"config": choice}}}
-        return {**_QUIET, "ops": {"__".join(goal.path): config for goal in goals} if self.chooses else {}}
+        return {**QUIET, "ops": {"__".join(goal.path): config for goal in goals} if self.chooses else {}}
 
 
 def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outcome:

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from cdp_sync.model import RemoteFile, Report
+
+if TYPE_CHECKING:
+    from cdp_sync.merging import Merges
 
 
 class Watcher:
@@ -13,6 +17,8 @@ class Watcher:
     def __init__(self) -> None:
         self.reports: dict[str, Report] = {}
         """By the goal's unique name."""
+        self.merges: Merges | None = None
+        """Of a run that did what a person decided."""
 
     def phase(self, goal: str, doing: str) -> None:
         """A goal has begun a step."""
@@ -26,6 +32,10 @@ class Watcher:
     def done(self, goal: str, report: Report) -> None:
         """A goal is done, or has failed."""
         self.reports[goal] = report
+
+    def decided(self, merges: "Merges") -> None:
+        """Profiles were merged or unmerged by hand."""
+        self.merges = merges
 
 
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)

@@ -3,7 +3,8 @@
 A case has the `event_types`, the `goals` by name, the `runs` and the `events` by type and id. Each run names its goal,
 its files and what it reports: the counters that are not 0, the quarantine as path, line, field and a part of the
 reason, and parts of the warnings. Before a run, the `expired` events are removed for their age, and `event_types`
-declares the types anew. A case whose declaration is refused has parts of the message as `refused`.
+declares the types anew. The `objectives` of the connection may be those of a run. A case whose declaration is refused
+has parts of the message as `refused`.
 """
 
 from datetime import datetime
@@ -32,8 +33,9 @@ def test_case(file: Path, tmp_path: Path) -> None:
         problems = "\n".join(problem for goal in goals.values() for problem in goal.problems(declared))
         assert [part for part in case["refused"] if part not in problems] == []
         return
-    product = EventSide(tmp_path, declared, objectives=tuple(case.get("objectives", ())))
+    product = EventSide(tmp_path, declared)
     for run in case["runs"]:
+        product.objectives = tuple(run.get("objectives", case.get("objectives", ())))
         product.declared = declare(case | {name: run[name] for name in ("event_types",) if name in run})
         expire(product, run.get("expired", {}))
         report = product.run(goals[run["goal"]], list(run.get("files", {}).items()))

@@ -1,0 +1,55 @@
+"""Joins the profiles of a run that are one person, in the transaction that lands its rows."""
+
+from datetime import datetime
+
+from cdp_sync.importing.run import ImportRun
+from cdp_sync.importing.staging.columns import Columns
+from cdp_sync.merging.composing import timed_properties
+from cdp_sync.merging.joining import Moment, join_profiles, may_merge, separate
+from cdp_sync.merging.report import Merges
+from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal
+
+_SQL = "importing/upserting"
+
+
+def separate_touched(session: Session, columns: Columns) -> None:
+    """Let merged profiles that rows are about stand by themselves, all parts of each: rows name one of these."""
+    if columns.entity.merged:
+        session.run([fixed("touched_part", f"{_SQL}/touched_part")])
+        separate(session, "touched_part")
+
+
+def land_merges(session: Session, run: ImportRun, columns: Columns, now: datetime) -> Merges:
+    """Join what is one person by what is stored now, and count it by file in `file_counters`.
+
+    To be called when profiles and events are written, before the counters are recorded.
+    """
+    if not (columns.entity.is_person and columns.links and may_merge(session, run.profiles)):
+        return Merges()
+    for value in columns.values:
+        if value.prop in timed_properties(run.profiles):
+            session.run(_time_steps(value.prop.name, value.column, now, only_new=value.mode == "set_if_empty"))
+    checked = "create or replace temp table checked_profile as select profile_id from touched_profile"
+    session.run([Step("checked_profile", checked)])
+    merges = join_profiles(session, run.profiles, Moment(run.run_id, now))
+    if merges.merged or merges.unmerged:
+        session.run([fixed("file_counters", f"{_SQL}/counted_merges")])
+    return merges
+
+
+def _time_steps(name: str, column: str, now: datetime, *, only_new: bool) -> tuple[Step, ...]:
+    """Return the steps that note when values of a property were said: when their files were last changed."""
+    text, value = quote_literal(name), quote_identifier(column)
+    written = f"""and (a.profile_id in (select profile_id from touched_profile where is_new)
+    or a.profile_id in (select profile_id from changed_profile where list_contains(_changed, {text})))"""
+    said = f"""create or replace temp table said_at as
+select a.profile_id, {"arg_min" if only_new else "arg_max"}(coalesce(file.modified_at, $now), r.row) as said_at
+from row_value r
+join staging.assigned a using (row)
+join staging.file file using (file)
+where a.profile_id is not null and r.{value} is not null {written if only_new else ""}
+group by a.profile_id"""
+    table = "warehouse.value_time"
+    forget = f"delete from {table} where property = {text} and profile_id in (select profile_id from said_at)"
+    note = f"insert into {table} by name select {text} as property, profile_id, said_at from said_at"
+    return Step("said_at", said, {"now": now}), Step(table, forget), Step(table, note)

@@ -1,0 +1,1 @@
+"""Merging of profiles: a second implementation, generated histories, and tests that compare the two."""
