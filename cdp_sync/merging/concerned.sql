@@ -22,7 +22,11 @@ named as (
     union all
     select profile_id from checked_profile where $every
     union all
-    select profile_id from warehouse.merged_profile semi join checked_profile using (profile_id)
+    select profile_id
+    from checked_profile
+    where profile_id in (
+        select unnest([profile_id, merged_into]) from warehouse.profile where merged_into is not null
+    )
 )
 select distinct coalesce(merged_into, profile_id) as live_id
 from warehouse.profile

@@ -26,13 +26,15 @@ def find_evidence(session: Session, profiles: Profiles, *, every: bool = False) 
     """
     names = dict.fromkeys(rule.property for rule in profiles.merge_rules)
     listed = ", ".join(map(quote_literal, names)) or "''"
-    few = session.value(
-        f"select (select count(*) from checked_profile) <= {_FEW} * (select count(*) from warehouse.profile)"
+    checked, every_profile = session.row(
+        "select (select count(*) from checked_profile), (select count(*) from warehouse.profile)"
     )
+    few = checked <= _FEW * every_profile
     session.run(_first_steps())
     looks = [fixed("shared_value", f"{SQL}/shared_value", {"shortest": SHORTEST}, properties=listed)]
     if not few:
         looks = [fixed("shared_value", f"{SQL}/every_shared_value", {"shortest": SHORTEST}, properties=listed)]
+        looks += [fixed("shared_value", f"{SQL}/checked_value")] if checked < every_profile else []
     while True:
         session.run(looks)
         session.run(

@@ -170,8 +170,12 @@ SHAPES = {
         declared={"link": [], "map": [], "events": [ITEM_ROWS], "row_key": ["Key"]}, profiles=TYPES
     ),
     "merged profiles": Shape(
-        profiles=MERGED,
-        declared={"link": LINKS[1:2], "map": [*MAP, {"field": "Email", "property": "emails", "mode": "add"}]},
+        profiles=MERGED | CONSENT,
+        declared={
+            "objectives": ("news",),
+            "link": LINKS[1:2],
+            "map": [*MAP, {"field": "Email", "property": "emails", "mode": "add"}],
+        },
         files=(MERGING_ROWS, MERGING_ROWS.replace("Ann", "Anne")),
     ),
     "a file that is not regular": Shape(files=(FIRST + '"broken\n', FIRST)),

@@ -72,7 +72,9 @@ class Lasting:
         goals = {key: self.goal(key) for key in ("Number", "Card")}
         for number in range(count):
             key = self.chance.choice(("Number", "Card"))
-            rows = [self.row(key, f"w{world}") for world in range(self.worlds) for _ in range(self.chance.randint(1, 5))]
+            rows = [
+                self.row(key, f"w{world}") for world in range(self.worlds) for _ in range(self.chance.randint(1, 5))
+            ]
             yield goals[key], f"/{key}/{number}.csv", rows, START + timedelta(minutes=number)
 
     def goal(self, key: str) -> FileGoal:

@@ -52,7 +52,10 @@ _RULES: tuple[dict[str, Any], ...] = (
 
 _GOALS: dict[str, dict[str, Any]] = {
     "shop": {"link": ["Number"], "fields": [*_FIELDS][2:], "order": True},
-    "branch": {"link": ["Card"], "fields": ["Email", "Phone", "Passport", "Postal", "Country", "Total", "Tags", "Note"]},
+    "branch": {
+        "link": ["Card"],
+        "fields": ["Email", "Phone", "Passport", "Postal", "Country", "Total", "Tags", "Note"],
+    },
     "desk": {"link": ["Number", "Card"], "fields": ["Phone", "Name", "Points", "Day", "News", "Yes", "No"]},
     "mail": {"link": ["Email"], "fields": ["Name", "Note", "Tags", "Points", "Total"], "order": True},
     "strangers": {"link": ["Email"], "fields": ["Day", "Name", "Total"], "allow_new_profiles": False},

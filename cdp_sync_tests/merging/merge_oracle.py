@@ -289,7 +289,9 @@ class Who:
                 return min(values)
             case "latest" | "oldest" as strategy:
                 choose: Callable[..., int] = max if strategy == "latest" else min
-                return self.parts[choose(having, key=lambda part: (self.said[part, name], self.parts[part][name]))][name]
+                return self.parts[choose(having, key=lambda part: (self.said[part, name], self.parts[part][name]))][
+                    name
+                ]
         return self.parts[self.by_rank(having)[0]][name]
 
     def consent(self, ranked: list[Profile], ages: list[int]) -> Profile:
