@@ -25,7 +25,7 @@ from cdp_sync.importing.staging.plan import (
     read_part,
     stage_step,
 )
-from cdp_sync.importing.staging.tables import create_tables
+from cdp_sync.importing.staging.tables import add_columns, create_tables
 from cdp_sync.model import Append, FetchedFile, FileReport, FileState, Format, ImportGoal, Window
 from cdp_sync.model.processed_fields import fields_after, fields_before, sources_of
 from cdp_sync.private import private_folder
@@ -225,8 +225,6 @@ class _File:
 
     def _stage_part(self, landed: NormalizedPart, columns: Columns) -> None:
         session, run, delta = self.session, self.run, self.fetched.delta
-        if run.goal.map_detected:
-            create_tables(session, columns)
         part, first_row = session.row(
             "select (select count(*) from staging.part), (select count(*) from staging.staged)"
         )
@@ -245,6 +243,7 @@ class _File:
         """Return the step that stages a part, whose rows are processed by then as far as that takes statements."""
         goal, known = self.run.goal, self.known
         if goal.processors:
+            add_columns(self.session, columns)
             relation = part_relation(goal, landed, self.sources, known.read_fields if known else None)
             relation = process(self.session, relation, goal.processors, Moment(self.run.moment))
             return processed_step(goal, columns, landed, relation)
@@ -258,6 +257,7 @@ class _File:
             and not (columns.events_alone and goal.max_rejected_percent < _ALL)  # judged once they are converted
         ):
             return deferred_step(goal, landed)
+        add_columns(self.session, columns)
         return stage_step(goal, columns, landed, known.read_fields if known else None)
 
     def _read_as_before(self, part: Part) -> None:
