@@ -92,7 +92,8 @@ class Who:
             return
         for mapping, value in row.said:
             key = (row.profile, mapping.property)
-            if value is not None and not (mapping.mode == "set_if_empty" and key in held):
+            writes = row.counts if mapping.mode == "add" else mapping.mode != "set_if_empty" or key not in held
+            if value is not None and writes:
                 self.said[key] = said_at
                 held |= {key} if mapping.mode == "set_if_empty" else set()
         for event in goal.events:
