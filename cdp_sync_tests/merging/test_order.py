@@ -20,7 +20,7 @@ Person = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 
 
 WORLDS = 40
-"""Histories that an example has side by side."""
+"""Histories that an example has side by side: 2,000 in all with `--hypothesis-profile=long`, 40 by default."""
 
 
 @examples(1)
