@@ -1,4 +1,4 @@
-"""Who is who in the demonstration: a customer whom a rule makes one, and a couple whom it makes one by mistake."""
+"""Who is who in the demonstration: a rule makes one customer of three profiles, and one of a couple by mistake."""
 
 from pathlib import Path
 from typing import Any
