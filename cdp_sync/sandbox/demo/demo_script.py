@@ -18,7 +18,7 @@ from cdp_sync.orchestration.runs.launch import Order, Outcome, launch
 from cdp_sync.printing import print_table, print_title, say
 from cdp_sync.sandbox.demo.comparison import BothSides, both_sides
 from cdp_sync.sandbox.demo.files import OUTBOX, VERA, deliver_corrections, write_demo_files
-from cdp_sync.sandbox.demo.merges import couple_is_apart, show_merges, unmerge_couple
+from cdp_sync.sandbox.demo.merges import couple_is_apart, mend_merges
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.scaffold.project import write_settings
 from cdp_sync.terminal import print_export_preview, print_goal, print_quarantine, show_progress
@@ -58,8 +58,7 @@ def play() -> int:
         say(f"{_servers(servers)}\n", lines=True)
         first, *later = _acts(servers, sides, continues=data_folder().warehouse.exists())
         outcomes = _act(definitions, sides, first)
-        show_merges()
-        apart = unmerge_couple()
+        apart = _succeeded(outcomes) and mend_merges()
         for act in later:
             outcomes += _act(definitions, sides, act)
         apart = apart and couple_is_apart(servers.root)
@@ -75,7 +74,7 @@ def play() -> int:
         )
     ]
     say("\n  ".join(["Look further:", *further]), lines=True)
-    return 0 if apart and all(outcome.state == "success" for outcome in outcomes) else 1
+    return 0 if apart and _succeeded(outcomes) else 1
 
 
 def _prepare_folder() -> None:
@@ -122,6 +121,10 @@ def _acts(servers: SandboxServers, sides: Sequence[BothSides], *, continues: boo
         )
     arrive: Act = ("1. The first files arrive", lambda: write_demo_files(servers.root))
     return arrive, (f"2. {corrections}; two people join", deliver_and_join), last
+
+
+def _succeeded(outcomes: Sequence[Outcome]) -> bool:
+    return all(outcome.state == "success" for outcome in outcomes)
 
 
 def _servers(servers: SandboxServers) -> str:

@@ -32,36 +32,10 @@ where customer_number in $numbers
 order by customer_number"""
 
 
-def show_merges() -> None:
-    """Show which profiles the rule merged, and what one of them shows of those that it was made of."""
-    print_title("Who is who: the web shop and the branch have customers with the same e-mail address")
-    say(call("merges"))
-    print_decisions(*look_at_decisions(None, None, 10))
-    with project_warehouse().open("read") as session:
-        parts = [*session.rows(_PARTS, {"email": VERA}), *session.rows(_LIVE, {"email": VERA})]
-    numbers, *values = zip(*parts, strict=True)
-    say(f"\n{VERA} by her customer numbers, and as one profile:", lines=True)
-    rows = [(f"  {name}", *map(shown, row)) for name, row in zip(_SHOWN, values, strict=True)]
-    print_table(("  ", *map(str, numbers)), rows)
-
-
-def unmerge_couple() -> bool:
-    """Unmerge the couple, as `cdp-sync unmerge` does; return whether they are two profiles now."""
-    with project_warehouse().open("read") as session:
-        if len(_couple(session)) == len(COUPLE):
-            say("\nKarin and Jens Behrens share an address. An earlier demonstration unmerged them.\n", lines=True)
-            return True
-    number = COUPLE[-1]
-    say("\nKarin and Jens Behrens share an address, but are two people:", lines=True)
-    say(call(f"unmerge {number}"))
-    (profile,) = ids_named(number)
-    decided = decide(load_profile_jobs(), unmerge_order(profile, survivor=None, identifiers=(), decided_by="demo"))
-    if decided.merges is None:
-        print_error(decided.message)
-        return False
-    print_merges(decided.merges)
-    say()
-    return True
+def mend_merges() -> bool:
+    """Show what the rule merged, and unmerge the couple; return whether they are two profiles now."""
+    _show_merges()
+    return _unmerge_couple()
 
 
 def couple_is_apart(root: Path) -> bool:
@@ -79,6 +53,37 @@ def couple_is_apart(root: Path) -> bool:
         return True
     print_error("They are not two profiles with the values of the last file.")
     return False
+
+
+def _show_merges() -> None:
+    print_title("Who is who: the web shop and the branch have customers with the same e-mail address")
+    say(call("merges"))
+    print_decisions(*look_at_decisions(None, None, 10))
+    with project_warehouse().open("read") as session:
+        parts = [*session.rows(_PARTS, {"email": VERA}), *session.rows(_LIVE, {"email": VERA})]
+    numbers, *values = zip(*parts, strict=True)
+    say(f"\n{VERA} by her customer numbers, and as one profile:", lines=True)
+    rows = [(f"  {name}", *map(shown, row)) for name, row in zip(_SHOWN, values, strict=True)]
+    print_table(("  ", *map(str, numbers)), rows)
+
+
+def _unmerge_couple() -> bool:
+    """Unmerge the couple, as `cdp-sync unmerge` does."""
+    with project_warehouse().open("read") as session:
+        if len(_couple(session)) == len(COUPLE):
+            say("\nKarin and Jens Behrens share an address. An earlier demonstration unmerged them.\n", lines=True)
+            return True
+    number = COUPLE[-1]
+    say("\nKarin and Jens Behrens share an address, but are two people:", lines=True)
+    say(call(f"unmerge {number}"))
+    (profile,) = ids_named(number)
+    decided = decide(load_profile_jobs(), unmerge_order(profile, survivor=None, identifiers=(), decided_by="demo"))
+    if decided.merges is None:
+        print_error(decided.message)
+        return False
+    print_merges(decided.merges)
+    say()
+    return True
 
 
 def _couple(session: Session) -> list[tuple[Any, ...]]:
