@@ -10,6 +10,7 @@ from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, WarehouseLocked
 from cdp_sync.model import Connection, Profiles
 from cdp_sync.model.counting import counted
+from cdp_sync.model.shared_files import shared_files
 from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
 from cdp_sync.orchestration.declaration_files import MAINTENANCE, declaration_files, read_declaration
 from cdp_sync.orchestration.declarations import Declarations, Reading, read_project
@@ -49,10 +50,13 @@ def check_project() -> Findings:
     problems = list(reading.problems)
     idle = [each.name for each in reading.connections if not any(goal.enabled for goal in each.goals)]
     notes = [f"{name} has no goal that is on: `{call(f'run {name}')}` has nothing to run." for name in idle]
+    notes += [note for connection in reading.connections for note in shared_files(connection)]
     if reading.profiles:
         notes += [*_never_removed(reading.profiles), *_shown_of_one(reading)]
         try:
-            problems += _stored_problems(reading.connections, reading.profiles)
+            differing, left = _compared(reading.connections, reading.profiles)
+            problems += differing
+            notes += left
         except WarehouseLocked as error:
             notes.append(f"What the warehouse holds was not compared with the declarations. {error}")
         except Terminal as error:
@@ -63,19 +67,29 @@ def check_project() -> Findings:
     return Findings(declarations, tuple(problems), tuple(notes))
 
 
-def _stored_problems(connections: tuple[Connection, ...], profiles: Profiles) -> list[str]:
-    """Return how the declarations contradict the warehouse; nothing where there is none yet."""
+def _compared(connections: tuple[Connection, ...], profiles: Profiles) -> tuple[list[str], list[str]]:
+    """Return how the declarations contradict the warehouse, and what it has beside them."""
     path = data_folder().warehouse
     if not path.exists():
-        return []
+        return [], []
     from cdp_sync.warehouse import event_columns, event_type_problems
+    from cdp_sync.warehouse.events import undeclared_events
     from cdp_sync.warehouse.properties import all_type_problems
     from cdp_sync.warehouse.renaming import rival_problems
 
     with project_warehouse(_PATIENCE).open("read") as session:
         changed = [str(problem) for problem in all_type_problems(session, profiles)]
         changed += [str(problem) for problem in event_type_problems(profiles, event_columns(session))]
-        return [*changed, *rival_problems(session, connections, profiles)]
+        left = [_undeclared(name, count) for name, count in undeclared_events(session, profiles).items()]
+        return [*changed, *rival_problems(session, connections, profiles)], left
+
+
+def _undeclared(name: str, count: int) -> str:
+    """Return what to do about the events of a type that is not declared any more."""
+    return (
+        f"The type {name!r} is not declared any more; timelines still have {counted(count, 'event')} of it. "
+        "Declare it again to use them. To remove them, declare it with `keep_days: 1` until Maintenance has run."
+    )
 
 
 def _never_removed(profiles: Profiles) -> Iterator[str]:

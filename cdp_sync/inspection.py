@@ -9,7 +9,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cdp_sync import model
-from cdp_sync.errors import CdpSyncError, RemoteListingTooLong, RemotePathMissing, RemotePermissionDenied, UnknownName
+from cdp_sync.errors import (
+    CdpSyncError,
+    EndpointNotPermitted,
+    FieldsRefused,
+    JobUnfinished,
+    RateExceeded,
+    RemoteFailure,
+    RemoteListingTooLong,
+    RemotePathMissing,
+    RemotePermissionDenied,
+    RequestRefused,
+    Terminal,
+    UnknownName,
+)
 from cdp_sync.exporting import EventRun, FileRun, UserRun
 from cdp_sync.exporting.events.preview import preview_events
 from cdp_sync.exporting.preview import ExportPreview, preview_export
@@ -42,6 +55,8 @@ Due = Iterable[tuple[str, int | None, datetime | None]]
 """Paths, sizes and times of what a run would import."""
 _OF_ONE_DIRECTORY = (RemotePathMissing, RemotePermissionDenied, RemoteListingTooLong)
 """What is wrong with one directory, and not with the others of a server."""
+_OF_ONE_GOAL = (RequestRefused, FieldsRefused, EndpointNotPermitted, RateExceeded, JobUnfinished, RemoteFailure)
+"""What is wrong with what one goal reads of a platform; calls for other goals may do."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +72,7 @@ class Look:
         further: What else the platform has, each a table of its own.
         previews: Of the files that are due, up to a limit.
         refusal: Why a run would refuse the goal, whatever is in its files.
-        listed: Whether its directory could be listed.
+        listed: Whether its directory could be listed, or the platform asked.
     """
 
     goal: str
@@ -88,7 +103,10 @@ def look(declarations: Declarations, connection: str, goal: model.RowRules, *, l
             due = [(path, None, None) for path in source.paths]
             refusal = _refusal(session, declarations.profiles, declared, rules, due, goal.was)
             stored = stored_columns(session, rules.records(declarations.profiles).table)
-        found = source.look()
+        try:
+            found = source.look()
+        except _OF_ONE_GOAL as error:
+            return _failed_look(goal.name, error)
     previews: tuple[Preview, ...] = ()
     if found.sample:
         options: dict[str, Any] = {"stored": stored, "reader": reader_of(declared, found.sample)}
@@ -100,6 +118,12 @@ def look(declarations: Declarations, connection: str, goal: model.RowRules, *, l
     if previews:
         shown["previews"] = [each.to_json() for each in previews]
     return Look(goal.name, found.summary, found.columns, found.rows, shown, found.further, previews, refusal)
+
+
+def _failed_look(goal: str, error: CdpSyncError) -> Look:
+    """Return the look at a goal that could not be looked at: a run would refuse it too, or the error may pass."""
+    refusal, summary = (str(error), "") if isinstance(error, Terminal) else ("", str(error))
+    return Look(goal, summary, (), (), {"problem": str(error)}, refusal=refusal, listed=False)
 
 
 def look_at_file(declarations: Declarations, connection: str, goal: model.RowRules, file: Path) -> Look:

@@ -24,14 +24,16 @@ def look_at_decisions(value: str | None, rule: str | None, limit: int) -> tuple[
         return decisions(session, profile=value, rule=rule, limit=limit)
 
 
-def ids_named(*values: str) -> tuple[str, ...]:
-    """Return the ids of the profiles, merged or not, that these values name: ids, or values of identifiers.
+def id_named(value: str, *, alone: bool = False) -> str:
+    """Return the id of the profile, merged or not, that an id or the value of an identifier names.
+
+    Of several that are merged into one, the newest; with `alone`, a value that several have names none.
 
     Raises:
-        UnknownName: One of them names no profile, or several.
+        UnknownName: It names no profile, or several.
     """
     with project_warehouse().open("read") as session:
-        return tuple(str(part_named(session, value)) for value in values)
+        return str(part_named(session, value, alone=alone))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from cdp_sync.checking import check_project
+from cdp_sync.model import Profiles
+from cdp_sync.warehouse import sync_events
 from cdp_sync_tests.projects import PROPERTIES, Project, goal
 from cdp_sync_tests.test_cli import COMMAND, FIRST, answer, cdp_sync, history, output_of, shop
 from cdp_sync_tests.warehouse.holder import held
@@ -318,3 +320,44 @@ def test_check_refuses_rules_that_fit_no_property(project: Project) -> None:
         "merge_rules[2].and[0].same: 'x' is unknown",
     ):
         assert part in problem
+
+
+def test_check_names_events_of_types_that_are_not_declared(project: Project) -> None:
+    """Events of a removed or renamed type stay; a note has their number and the way out."""
+    project.connect("shop", goal())
+    project.describe(event_types=[{"name": "visit"}, {"name": "never"}])
+    with project.warehouse.open("write") as session:
+        sync_events(session, Profiles(properties=PROPERTIES, event_types=[{"name": "visit"}, {"name": "never"}]))
+        session.execute("insert into warehouse.event_visit (event_id) values ('v1')")
+    assert "not declared any more" not in process(project, "check").stdout
+    project.describe()
+    done = process(project, "check")
+    assert done.returncode == 0
+    assert "The type 'visit' is not declared any more; timelines still have 1 event of it." in done.stdout
+    assert "'never'" not in done.stdout
+
+
+def test_check_names_goals_that_write_to_one_file(project: Project) -> None:
+    """Exports of profiles and events, split or not, as far as the name has no time; other directories do not count."""
+    columns = [{"field": "email", "property": "email"}]
+    segments = [{"name": "all_of_them", "when": {"property": "email", "has_value": True}}]
+    project.describe(event_types=[{"name": "visit"}, {"name": "order"}], segments=segments)
+    named = {"directory": "/out", "file": {"name": "x.csv"}, "map": columns}
+    profiles = [
+        {"name": "one", "segment": "all_of_them", **named},
+        {"name": "two", "segment": "all_of_them", **named, "directory": "/out/"},
+        {"name": "timed", "segment": "all_of_them", **named, "file": {"name": "x.csv", "timestamp": True}},
+        {"name": "elsewhere", "segment": "all_of_them", **named, "directory": "/other"},
+    ]
+    events = [
+        {"name": "everything", "window": "all", "events": ["visit"], **named},
+        {"name": "days", "window": "day", "events": ["visit"], **named},
+        {"name": "types", "window": "all", "split": "by_type", "events": ["visit", "order"], **named},
+        {"name": "orders", "window": "all", "split": "by_type", "events": ["order"], **named},
+        {"name": "new", "events": ["visit"], **named},
+    ]
+    project.connect("shop", export_profiles=profiles, export_events=events)
+    done = process(project, "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = [line.split(" both put")[0] for line in done.stdout.splitlines() if " both put" in line]
+    assert found == [f"shop: the goals {pair}" for pair in ("one and two", "one and everything", "types and orders")]

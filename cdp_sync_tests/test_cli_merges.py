@@ -182,7 +182,7 @@ def test_previews_of_decisions_change_nothing(shop: Project) -> None:
 def test_some_identifiers_are_split_off(shop: Project) -> None:
     """`unmerge --identifiers` makes a profile of the named values; the other ones stay."""
     output_of(cdp_sync("merge", "ada@example.com", "bob@example.com"))
-    output_of(cdp_sync("unmerge", "bob@example.com", "--identifiers", "N-2000"))
+    assert "1 split off" in output_of(cdp_sync("unmerge", "bob@example.com", "--identifiers", "N-2000"))
     assert shown("N-2000")["email"] is None
     assert (shown("bob@example.com")["number"], shown("ada@example.com")["email"]) == ("N-1000", "bob@example.com")
 
@@ -213,6 +213,18 @@ def test_what_cannot_be_decided_is_refused(shop: Project) -> None:
         assert "nobody@" not in printed
     assert live() == before
     assert answer("merges", "--json")["total"] == 0
+
+
+def test_a_value_that_parts_share_names_their_profile_and_no_part(merged: Project) -> None:
+    """A value that several parts have finds the live profile; which part `unmerge` takes out is said by its id."""
+    found = answer("merge", "N-1000", "bob@example.com", "--preview", "--json")
+    assert (found["moved"], len(found["parts"])) == (1, 3)
+    assert "2 profiles have this identifier" in output_of(cdp_sync("unmerge", "N-1000", "--preview"), 2)
+    part = shown("N-1000")["merged_from"][0]["profile_id"]
+    found = answer("unmerge", part, "--from", "N-1000", "--preview", "--json")
+    assert [each["then"] for each in found["parts"]] == ["leaves", "stays"]
+    found = answer("unmerge", "N-1000", "--identifiers", "ada@example.com", "--preview", "--json")
+    assert (found["split"], found["unmerged"], found["parts"]) == (1, 0, [])
 
 
 def test_a_name_does_not_control_the_terminal(shop: Project) -> None:

@@ -62,7 +62,7 @@ def merge(left: str, right: str, by: str, preview: bool, as_json: bool) -> None:
     from cdp_sync import merge_preview
 
     warehouse()
-    first, second = merge_preview.ids_named(left, right)
+    first, second = map(merge_preview.id_named, (left, right))
     if preview:
         _show(merge_preview.preview_merge(first, second, decided_by=by), as_json=as_json)
     from cdp_sync.orchestration.runs.deciding import merge_order
@@ -98,8 +98,9 @@ def unmerge(
     from cdp_sync import merge_preview
 
     warehouse()
-    name, *into = merge_preview.ids_named(*(each for each in (profile, survivor) if each is not None))
-    asked: dict[str, Any] = {"survivor": next(iter(into), None), "identifiers": identifiers, "decided_by": by}
+    name = merge_preview.id_named(profile, alone=not identifiers)
+    into = None if survivor is None else merge_preview.id_named(survivor)
+    asked: dict[str, Any] = {"survivor": into, "identifiers": identifiers, "decided_by": by}
     if preview:
         _show(merge_preview.preview_unmerge(name, **asked), as_json=as_json)
     from cdp_sync.orchestration.runs.deciding import unmerge_order

@@ -59,7 +59,7 @@ def _attributes() -> list[dict[str, Any]]:
     with suppress(CdpSyncError):
         enter_project()
         for file in sorted(defs_folder().rglob("defs.yaml")):
-            with suppress(yaml.YAMLError, UnicodeDecodeError, OSError):
+            with suppress(yaml.YAMLError, ValueError, LookupError, AttributeError, OSError):  # PyYAML's, too
                 documents = yaml.load_all(file.read_text(encoding="utf-8"), Loader=loader)
                 found += [each["attributes"] for each in documents if isinstance(each, dict) and "attributes" in each]
     return [each for each in found if isinstance(each, dict)]

@@ -21,7 +21,7 @@ def report_of(session: Session, run: ImportRun, merges: Merges, *, applied: bool
     if counters:
         columns = staged_columns(session, run)
         warnings = (
-            *_doubtful_times(session, run, columns),
+            *_doubtful_times(session, run),
             *_rounded(session, columns),
             *_about_events(session, columns),
             *_about_changed_ids(session, columns),
@@ -59,19 +59,24 @@ def report_of(session: Session, run: ImportRun, merges: Merges, *, applied: bool
 
 
 def _reasons(session: Session, run: ImportRun) -> tuple[tuple[str, int], ...]:
+    """Return the ten most frequent reasons, and the others as one."""
     query = f"""
-        select coalesce(field || ': ', '') || {COUNTED_REASON}, count(*)
-        from warehouse.quarantine
-        where run_id = ? and connection = ? and goal = ?
-        group by all
-        order by 2 desc, 1
-        limit 10"""
+        with counted as (
+            select coalesce(field || ': ', '') || {COUNTED_REASON} as why, count(*) as times
+            from warehouse.quarantine
+            where run_id = ? and connection = ? and goal = ?
+            group by all
+        )
+        select case when place <= 10 then why else 'other reasons; see the quarantine' end as shown, sum(times)::bigint
+        from (select *, row_number() over (order by times desc, why) as place from counted)
+        group by shown
+        order by min(place)"""
     return tuple(session.rows(query, [run.run_id, run.connection, run.goal.name]))
 
 
-def _doubtful_times(session: Session, run: ImportRun, columns: Columns) -> Iterator[tuple[int, str]]:
+def _doubtful_times(session: Session, run: ImportRun) -> Iterator[tuple[int, str]]:
     zone = run.goal.format.time_zone
-    if zone == "UTC" or all(value.prop.type != "datetime" for value in columns.values):
+    if zone == "UTC":
         return
     query = """
         select file, field, count(*)
@@ -102,10 +107,10 @@ def _about_events(session: Session, columns: Columns) -> Iterator[tuple[int, str
     if not columns.events:
         return
     query = """
-        select file, sum(waiting), sum(contested), sum(doubtful), sum(expired)
+        select file, sum(waiting), sum(contested), sum(doubtful), sum(expired), sum(repeated)
         from event_outcome
         group by file order by file"""
-    for file, waiting, contested, doubtful, expired in session.rows(query):
+    for file, waiting, contested, doubtful, expired, repeated in session.rows(query):
         if waiting:
             yield file, f"Events that wait: {waiting:,}. No row has said yet whose they are, or when they happened."
         if contested:
@@ -114,23 +119,40 @@ def _about_events(session: Session, columns: Columns) -> Iterator[tuple[int, str
             yield file, f"Events before 1970 or in the future: {doubtful:,}. They are kept; check the time field."
         if expired:
             yield file, f"Events that were removed because of their age and do not come back: {expired:,}."
+        if repeated:
+            rule = "The last one counts; give items an id of their own"
+            yield file, f"Items that came more than once in one event: {repeated:,}. {rule}."
 
 
 def _rounded(session: Session, columns: Columns) -> Iterator[tuple[int, str]]:
-    linked = {(link.field, link.prop.name) for link in columns.links}
-    text = [(link.field, link.prop, link.column) for link in columns.links if link.prop.type == "text"]
-    for value in columns.values:
-        further = [field for field in value.fields if (field, value.prop.name) not in linked]
-        if value.prop.identifier and value.prop.type == "text" and further:
-            text.append((" and ".join(further), value.prop, value.column))
-    for field, prop, column in text:
-        shape, name = quote_literal(ROUNDED), quote_identifier(column)
-        looks = f"ends_with(value, '00000') and regexp_full_match(value, {shape})"
-        values = f"unnest({name})" if prop.multiple else name
+    shape = quote_literal(ROUNDED)
+    for field, values in _texts_that_identify(columns):
         query = f"""
-            select file, count(*) from (select file, {values} as value from staging.fresh where {name} is not null)
-            where {looks} group by all order by all"""
+            select file, count(*) from (select file, {values} as value from staging.fresh)
+            where ends_with(value, '00000') and regexp_full_match(value, {shape})
+            group by all order by all"""
         for file, count in session.rows(query):
             odd = "identifier looks" if count == 1 else "identifiers look"
             why = "15 digits or more, zeros at the end, as a spreadsheet leaves them"
             yield file, f"{field}: {count:,} {odd} rounded ({why}). Export the column as text."
+
+
+def _texts_that_identify(columns: Columns) -> Iterator[tuple[str, str]]:
+    """Yield the fields with identifiers of people, events and items that are text, and the expression for each.
+
+    Not those in JSON, which no spreadsheet changes.
+    """
+    linked = {(link.field, link.prop.name) for link in columns.links}
+    texts = [(link.field, link.prop, link.column) for link in columns.links]
+    for value in columns.values:
+        further = [field for field in value.fields if (field, value.prop.name) not in linked]
+        if value.prop.identifier and further:
+            texts.append((" and ".join(further), value.prop, value.column))
+    texts += [(event.id.fields[0], event.id.prop, event.id_column) for event in columns.events if event.id]
+    for field, prop, column in texts:
+        if prop.type == "text":
+            yield field, f"unnest({quote_identifier(column)})" if prop.multiple else quote_identifier(column)
+    for items in (items for event in columns.events for items in event.items if not items.field):
+        if items.identifier and items.identifier.type == "text":
+            name = items.identifier.name
+            yield items.named[name], f"{quote_identifier(items.column)}.{quote_identifier(name)}"

@@ -100,7 +100,8 @@ def unmerge(
         session.execute(statement(f"{SQL}/kept_apart"), {**apart, "run_id": run_id, "by": decided_by})
         _check(session, "select unnest($parts::uuid[])", {"parts": list({*every, *leaving})})
         found = join_profiles(session, profiles, moment, every=True)
-        return replace(found, blocked=tuple(each for each in found.blocked if each.guard != "keep_apart"))
+        others = tuple(each for each in found.blocked if each.guard != "keep_apart")
+        return replace(found, blocked=others, split=len(set(leaving) - set(every)))
 
 
 def part_named(session: Session, value: str, *, alone: bool = False) -> UUID:

@@ -26,33 +26,27 @@ def find_evidence(session: Session, profiles: Profiles, *, every: bool = False) 
     """
     names = dict.fromkeys(rule.property for rule in profiles.merge_rules)
     listed = ", ".join(map(quote_literal, names)) or "''"
-    checked, every_profile = session.row(
-        "select (select count(*) from checked_profile), (select count(*) from warehouse.profile)"
+    few = session.value(
+        f"select (select count(*) from checked_profile) <= {_FEW} * (select count(*) from warehouse.profile)"
     )
-    few = checked <= _FEW * every_profile
     session.run(_first_steps())
-    looks = [fixed("shared_value", f"{SQL}/shared_value", {"shortest": SHORTEST}, properties=listed)]
+    look = fixed("shared_value", f"{SQL}/shared_value", {"shortest": SHORTEST}, properties=listed)
     if not few:
-        looks = [fixed("shared_value", f"{SQL}/every_shared_value", {"shortest": SHORTEST}, properties=listed)]
-        looks += [fixed("shared_value", f"{SQL}/checked_value")] if checked < every_profile else []
-    while True:
-        session.run(looks)
+        every_value = fixed(
+            "every_shared_value", f"{SQL}/every_shared_value", {"shortest": SHORTEST}, properties=listed
+        )
+        session.run((every_value, fixed("every_holder", f"{SQL}/every_holder")))
+        look = fixed("shared_value", f"{SQL}/shared_value_of_many")
+    while session.value("select exists (from sought_profile)"):
         session.run(
             (
+                look,
                 fixed("holder", f"{SQL}/holder", {"most": MOST_HOLDERS}),
                 fixed("concerned", f"{SQL}/concerned", {"most": MOST_HOLDERS, "every": every}),
-            )
-        )
-        if not few:
-            break
-        session.run(
-            (
                 fixed("sought_profile", f"{SQL}/sought_profile"),
                 Step("seen_profile", "insert into seen_profile from sought_profile"),
             )
         )
-        if not session.value("select exists (from sought_profile)"):
-            break
     session.run(_pair_steps(profiles))
 
 
@@ -62,6 +56,8 @@ def _first_steps() -> tuple[Step, ...]:
         Step("shared_value", shared),
         Step("sought_profile", "create or replace temp table sought_profile as from checked_profile"),
         Step("seen_profile", "create or replace temp table seen_profile as from checked_profile"),
+        Step("holder", "create or replace temp table holder (property text, value text, profile_id uuid)"),
+        Step("concerned", "create or replace temp table concerned (live_id uuid)"),
     )
 
 

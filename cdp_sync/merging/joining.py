@@ -23,7 +23,7 @@ from cdp_sync.warehouse import (
     quote_literal,
 )
 
-_SHOWN, _OWN = "warehouse.profile_identifier", "warehouse.own_identifier"
+_SHOWN, _OWN, _LENT = (f"warehouse.{kind}_identifier" for kind in ("profile", "own", "lent"))
 
 RULES = "rules"
 """Who decides, where no person does."""
@@ -95,8 +95,12 @@ def _separate_steps(table: str) -> Iterator[Step]:
     parts = f"(select profile_id from {table})"
     survivors = f"(select profile_id from warehouse.own_profile where profile_id in {parts})"
     stored, own = "warehouse.profile", "warehouse.own_profile"
-    yield Step(_SHOWN, f"delete from {_SHOWN} where _lent and profile_id in {survivors}")
-    yield Step(_SHOWN, f"insert into {_SHOWN} by name from {_OWN} where profile_id in {parts}")
+    yield Step("shown_before", f"create temp table if not exists shown_before as from {stored} limit 0")
+    yield Step("shown_before", f"insert into shown_before by name from {stored} where profile_id in {survivors}")
+    lent = f"select (property, value, profile_id) from {_LENT} where profile_id in {survivors}"
+    yield Step(_SHOWN, f"delete from {_SHOWN} where (property, value, profile_id) in ({lent})")
+    yield Step(_LENT, f"delete from {_LENT} where profile_id in {survivors}")
+    yield Step(_SHOWN, f"insert into {_SHOWN} from {_OWN} where profile_id in {parts}")
     yield Step(_OWN, f"delete from {_OWN} where profile_id in {parts}")
     yield Step(stored, f"delete from {stored} where profile_id in {survivors}")
     yield Step(stored, f"insert into {stored} by name from {own} where profile_id in {parts}")
@@ -129,10 +133,17 @@ def _compose_steps(session: Session, profiles: Profiles, moment: Moment) -> Iter
     stored, own = "warehouse.profile", "warehouse.own_profile"
     survivors = "(select new_live from cluster where size > 1)"
     yield Step(own, f"insert into {own} by name from {stored} where profile_id in {survivors}")
-    yield composed_step(profiles, list(profile_columns(session)))
+    columns = list(profile_columns(session))
+    yield composed_step(profiles, columns)
     yield Step(stored, f"delete from {stored} where profile_id in {survivors}")
-    now = {"now": moment.now}
-    yield Step(stored, f"insert into {stored} by name select * replace ($now as updated_at) from composed", now)
+    shown = [quote_identifier(name) for name in columns if name not in ("merged_into", "updated_at")]
+    same = " and ".join(f"composed.{name} is not distinct from before.{name}" for name in shown)
+    written = f"""insert into {stored} by name
+select composed.* replace (case when {same} then before.updated_at else $now end as updated_at)
+from composed
+left join shown_before before on before.profile_id = composed.profile_id"""
+    yield Step(stored, written, {"now": moment.now})
+    yield Step("shown_before", "drop table shown_before")
     yield from _move_identifiers("(select profile_id from cluster where new_live <> profile_id)")
     for prop in profiles.identifiers:
         yield from _show_identifiers(prop)
@@ -141,7 +152,7 @@ def _compose_steps(session: Session, profiles: Profiles, moment: Moment) -> Iter
 def _move_identifiers(owners: str, condition: str = "true") -> Iterator[Step]:
     """Yield the steps that put identifiers aside that no live profile shows as its own."""
     moved = f"where profile_id in {owners} and {condition}"
-    yield Step(_OWN, f"insert into {_OWN} select property, value, profile_id from {_SHOWN} {moved}")
+    yield Step(_OWN, f"insert into {_OWN} from {_SHOWN} {moved}")
     yield Step(_SHOWN, f"delete from {_SHOWN} {moved}")
 
 
@@ -156,8 +167,9 @@ def _show_identifiers(prop: Property) -> Iterator[Step]:
     shown = f"""select {text} as property, ({value})::text as value, profile_id
 from ({differing})
 where {name} is not null"""
-    lent = f"select *, true as _lent from ({shown}) anti join {_SHOWN} using (property, value, profile_id)"
-    yield Step(_SHOWN, f"insert into {_SHOWN} by name {lent}")
+    lent = f"{_LENT} where property = {text} and profile_id in (select profile_id from composed)"
+    yield Step(_LENT, f"insert into {_LENT} from ({shown}) anti join {_SHOWN} using (property, value, profile_id)")
+    yield Step(_SHOWN, f"insert into {_SHOWN} from {lent}")
     if prop.merged_by not in ("both", "survivor"):  # another part's value may be shown in place of its own
         hidden = f"property = {text} and (value, profile_id) not in (select (value, profile_id) from ({shown}))"
         yield from _move_identifiers(f"(select profile_id from ({differing}))", hidden)

@@ -60,11 +60,14 @@ class Merges:
     evidence: tuple[Evidence, ...] = ()
     """Why: of at most `SAMPLE` pairs."""
     blocked: tuple[Blocked, ...] = ()
+    split: int = 0
+    """New profiles that identifiers of others were moved to."""
 
     @property
     def message(self) -> str:
         """One sentence for people."""
         merged, unmerged = counted(self.merged, "profile"), counted(self.unmerged, "profile")
         moved = f", {self.moved:,} moved to another one" if self.moved else ""
-        changed = self.merged or self.unmerged or self.moved
-        return f"{merged} merged, {unmerged} unmerged{moved}." if changed else "Nothing to merge."
+        split = f", {self.split:,} split off" if self.split else ""
+        changed = self.merged or self.unmerged or self.moved or self.split
+        return f"{merged} merged, {unmerged} unmerged{moved}{split}." if changed else "Nothing to merge."

@@ -4,6 +4,8 @@ TABLES = {
     "checked_profile": "a profile to look at, by its own id; whoever asks for merging makes it",
     "sought_profile": "a profile whose values are looked at in a round",
     "seen_profile": "a profile whose values were looked at",
+    "every_shared_value": "a value of a rule's property that several profiles have; where many are looked at",
+    "every_holder": "a profile with such a value",
     "shared_value": "a value of a rule's property that several profiles have, and how many",
     "holder": "a profile with such a value, unless too many have it",
     "concerned": "a live profile that all this leads to",
@@ -21,6 +23,7 @@ TABLES = {
     "new_edge": "an edge that becomes a decision",
     "cluster": "a member of a cluster that changes or was looked at, with its live profile before and after",
     "composed": "what a survivor shows",
+    "shown_before": "what a survivor showed before it was separated",
 }
 """What a row is, by table. A rule is named by its number from 1; 0 stands for decisions by hand, the last number for
 rules that are no more."""
@@ -29,8 +32,8 @@ SHOWN = ("profile_identifier",)
 """Tables of the warehouse that name live profiles, besides those of events: they follow merges and unmerges."""
 
 BY_ITSELF = (
-    "profile", "own_profile", "own_identifier", "value_time", "decision", "imported_row", "keyed_row",
-    "imported_profile", "exported_profile", "exported_event_profile", "list_member", "list_intent",
+    "profile", "own_profile", "own_identifier", "lent_identifier", "value_time", "decision", "imported_row",
+    "keyed_row", "imported_profile", "exported_profile", "exported_event_profile", "list_member", "list_intent",
 )  # fmt: skip
 """Tables that name profiles by their own ids, merged or not: what was imported and delivered stays what it was."""
 

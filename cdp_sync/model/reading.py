@@ -22,7 +22,8 @@ from cdp_sync.model.schedule import Maintenance
 from cdp_sync.model.suggestion import allowed
 
 _LONGEST_SHOWN = 60
-_TRIED = re.compile(r"int|str|constrained-str|\[key\]|(?:literal|tuple)\[.*\]")
+_TRIED = re.compile(r"int|str|date|datetime|constrained-str|\[key\]|(?:literal|tuple)\[.*\]")
+_PLACE = re.compile(r"[a-z_]+(\[\d+\]|\.[a-z_]+)*: ")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
 
 _IN_WORDS = {
@@ -34,6 +35,14 @@ _IN_WORDS = {
     **dict.fromkeys(("bool_type", "bool_parsing"), "needed is true or false"),
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "needed is a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "needed is a number"),
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+        "needed is a date such as 2026-02-28",
+    ),
+    **dict.fromkeys(
+        ("datetime_type", "datetime_parsing", "datetime_from_date_parsing"),
+        "needed is a time such as 2026-02-28T12:00:00Z",
+    ),
     "greater_than": "needed is more than {gt}",
     "greater_than_equal": "needed is at least {ge}",
     "less_than": "needed is less than {lt}",
@@ -137,7 +146,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]
             continue  # pydantic does not count entries with problems; these are enough
         message = _message(found, model)
         # What concerns several keys at once names the first of them itself.
-        names_key = message if re.match("[a-z_]+: ", message) else ""
+        names_key = message if _PLACE.match(message) else ""
         path = ".".join(part for part in (_path(place), names_key) if part)
         yield f".{path}" if path.endswith(message) else f".{path}: {message}"
 
@@ -179,7 +188,25 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any 
 
 
 # The same safe loader, in C where libyaml is there: ten times as quick.
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_KINDS = {"timestamp": "date or time", "int": "whole number", "float": "number", "bool": "boolean"}
+"""YAML's kinds of plain values, in our words."""
+
+
+class Loader(_SafeLoader):  # type: ignore[misc,valid-type]
+    """Has an error with a place for a value that looks like a date or a number and is none, such as 2026-02-30."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401 - PyYAML's
+        """Return the value of a node; PyYAML's own errors about plain values have no place."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:
+            kind = _KINDS.get(node.tag.rpartition(":")[2], "value of this kind")
+            shown = node.value if 0 < len(node.value) <= _LONGEST_SHOWN else "this"
+            problem = f"{shown} is no {kind}; text needs quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
 
 _PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _MERGE = "tag:yaml.org,2002:merge"

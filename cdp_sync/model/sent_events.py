@@ -59,7 +59,7 @@ class SentEvents(Declared):
     @property
     @abstractmethod
     def target(self) -> str:
-        """What they are at the platform; the same type may go to several targets."""
+        """What they are at the platform; a type may have more than one target."""
 
     def since(self, now: datetime) -> datetime | None:
         """Return the first moment of the period, at a moment; None where there is no period."""

@@ -84,6 +84,15 @@ def event_type_problems(profiles: Profiles, stored: EventColumns) -> list[Proper
     return problems
 
 
+def undeclared_events(session: Session, profiles: Profiles) -> dict[str, int]:
+    """Return how many events there are of each type that is not declared any more; types without any are left out."""
+    names = sorted(set(event_columns(session)) - set(profiles.event))
+    counts = {
+        name: session.value(f"select count(*) from warehouse.{quote_identifier(f'event_{name}')}") for name in names
+    }
+    return {name: int(count) for name, count in counts.items() if count}
+
+
 def count_expired(session: Session, profiles: Profiles, now: datetime) -> dict[str, int]:
     """Return how many events are older than their type keeps them, by type; types without any are left out."""
     stored = event_columns(session)

@@ -117,9 +117,7 @@ _LIVE = "select profile_id, coalesce(merged_into, profile_id) as live from wareh
 _NAMED = f"""
     {_LIVE}
     where profile_id in (
-        select profile_id from warehouse.profile_identifier where value in ($plain, lower($plain), $folded)
-        union all
-        select profile_id from warehouse.own_identifier where value in ($plain, lower($plain), $folded)
+        select profile_id from warehouse.linking_identifier where value in ($plain, lower($plain), $folded)
     )
     order by created_at, profile_id"""
 
@@ -227,6 +225,11 @@ def ambiguous_rows(session: Session, connection: str, goal: str) -> int:
             qualify row_number() over (partition by path order by rowid desc) = 1
         )"""
     return int(session.value(query, {"connection": connection, "goal": goal}))
+
+
+def count_profiles(session: Session) -> int:
+    """Return how many live profiles there are."""
+    return int(session.value("select count(*) from warehouse.live_profile"))
 
 
 def standing_merges(session: Session) -> list[tuple[str | None, int]]:

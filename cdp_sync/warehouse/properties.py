@@ -104,12 +104,14 @@ def type_changed(
 
     `column` is the type to convert the column to, where it is not that of the property.
     """
+    tables = (table, "own_profile") if table == "profile" else (table,)
+    kind = column or prop.sql_type
+    converted = "; ".join(f"alter table {each} alter {quote_identifier(prop.name)} type {kind}" for each in tables)
     return PropertyTypeChanged(
         f"Property {named} is stored as {found} and declared as {declared}.",
         needed="Stored and declared type must be the same.",
         remedy=(
-            "Declare the stored type, choose a new name for the property, or convert the column yourself: "
-            f"alter table {table} alter {quote_identifier(prop.name)} type {column or prop.sql_type};"
+            f"Declare the stored type, choose a new name for the property, or convert the column yourself: {converted};"
         ),
     )
 
@@ -131,7 +133,7 @@ def _sync_identifiers(session: Session, profiles: Profiles) -> None:
     outdated = (noted.keys() - declared.keys()) | as_before
     missing = declared.keys() - (noted.keys() - outdated)
     for name in outdated:
-        for table in ("profile_identifier", "own_identifier"):
+        for table in ("profile_identifier", "own_identifier", "lent_identifier"):
             session.execute(f"delete from warehouse.{table} where property = ?", [name])
         session.execute("delete from warehouse.identifier_property where property = ?", [name])
     for name in missing:
@@ -160,10 +162,12 @@ def _note_own_identifiers(session: Session, name: str, each: str) -> None:
         where identifier is not null
     )"""
     session.execute(
-        f"""update warehouse.profile_identifier
-        set _lent = true
-        where property = ? and profile_id in (select profile_id from warehouse.own_profile)
-            and (value, profile_id) not in (select (value, profile_id) from {own})""",
+        f"""insert into warehouse.lent_identifier
+        from (
+            from warehouse.profile_identifier
+            where property = ? and profile_id in (select profile_id from warehouse.own_profile)
+        )
+        anti join {own} using (property, value, profile_id)""",
         [name, name],
     )
     session.execute(

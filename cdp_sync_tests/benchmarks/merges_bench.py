@@ -58,6 +58,8 @@ class Measured:
     merged: int
     disk: int
     """Bytes of the warehouse afterwards."""
+    rows: int
+    """Bytes of its live rows alone, written anew: DuckDB keeps dead rows for a while."""
 
 
 def write_file(path: Path, rows: int, pairs: int) -> None:
@@ -112,7 +114,19 @@ def _measure(work: Callable[[], object], folder: Path) -> Measured:
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     size = (folder / "warehouse.duckdb").stat().st_size
-    return Measured(seconds, cpu, after.ru_maxrss / 1024, found if isinstance(found, int) else 0, size)
+    merged = found if isinstance(found, int) else 0
+    return Measured(seconds, cpu, after.ru_maxrss / 1024, merged, size, _live_bytes(folder))
+
+
+def _live_bytes(folder: Path) -> int:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        copy = Path(scratch) / "copy.duckdb"
+        with duckdb.connect(str(copy)) as connection:
+            connection.execute(f"attach '{folder / 'warehouse.duckdb'}' as warehouse (read_only)")
+            tables = connection.execute("select table_name from duckdb_tables() where database_name = 'warehouse'")
+            for (name,) in tables.fetchall():
+                connection.execute(f"create table {name} as from warehouse.{name}")
+        return copy.stat().st_size
 
 
 @dataclass(frozen=True)
@@ -173,10 +187,12 @@ def main() -> None:
     ratios = [(ruled.cpu / without.cpu, ruled.seconds / without.seconds) for without, ruled, *_ in rounds]
     shares = [(merged.cpu / brought.cpu, merged.seconds / brought.seconds) for *_, brought, merged in rounds]
     disk = [(merged.disk - brought.disk) / brought.disk for *_, brought, merged in rounds]
+    live = [(merged.rows - brought.rows) / brought.rows for *_, brought, merged in rounds]
     for name, pairs in (("rules / none", ratios), ("merge / import", shares)):
         cpu, seconds = (statistics.median(each) for each in zip(*pairs, strict=True))
         print(f"{name:32} {seconds:7.3f}   {cpu:7.3f} of CPU")
     print(f"{'disk of the merges / warehouse':32} {statistics.median(disk):7.3f}")
+    print(f"{'the same of live rows':32} {statistics.median(live):7.3f}")
     print(f"{'merged':32} {rounds[-1][-1].merged:7,}")
 
 

@@ -9,9 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from cdp_sync.model import EventCounters
+from cdp_sync.exporting.events.select import TOO_LATE
+from cdp_sync.model import EventCounters, Profiles
+from cdp_sync.warehouse.events import expire_events
 from cdp_sync.warehouse.renaming import adopt
-from cdp_sync_tests.exporting.event_exporter import NOON, EventExporter, goal, opened, profiles
+from cdp_sync_tests.exporting.event_exporter import NOON, OPENED, ORDER, EventExporter, goal, opened, profiles
 
 DAILY = {"window": "day", "file": {"name": "esp.csv"}}
 SECOND = timedelta(seconds=1)
@@ -114,6 +116,63 @@ def test_an_event_that_moves_to_another_day_leaves_its_former_file(tmp_path: Pat
     exporter.hold([opened(1, NOON - timedelta(days=1)), opened(2, campaign="new")])
     exporter.run(days=1)
     assert exporter.ids() == {"esp_20261127.csv": ["o1"], "esp_20261128.csv": ["o2"]}
+
+
+def keeping(**days: int) -> Profiles:
+    """Return a profile model whose types of events are kept for so many days."""
+    types = [{**each, "keep_days": days.get(each["name"])} for each in (OPENED, ORDER)]
+    return profiles(event_types=types)
+
+
+def expire(exporter: EventExporter) -> None:
+    """Remove old events as Maintenance does, at the time of the last run."""
+    with exporter.warehouse.open("write") as session:
+        expire_events(session, exporter.profiles, exporter.now)
+
+
+@pytest.mark.parametrize("declared", [{}, {"split": "by_type"}])
+def test_a_day_of_which_events_were_removed_stays_as_it_was_delivered(declared: dict[str, Any], tmp_path: Path) -> None:
+    """A late or changed event does not replace the file by one without the removed events; it is in the quarantine."""
+    exporter = EventExporter(tmp_path, goal(**DAILY, **declared), keeping(opened=2))
+    exporter.hold([opened(1, NOON - timedelta(hours=2)), opened(2, NOON + timedelta(hours=6))])
+    exporter.run(days=1)
+    assert list(exporter.ids().values()) == [["o1", "o2"]]
+    exporter.now = NOON + timedelta(days=2)  # between the two events, less two days
+    expire(exporter)
+    assert exporter.rows("select event_id from warehouse.event_opened") == [("o2",)]
+
+    late = [opened(2, NOON + timedelta(hours=6), campaign="new"), opened(3, NOON + timedelta(hours=7))]
+    exporter.hold(late)
+    report = exporter.run()
+    assert report.counters == EventCounters(events_in_window=2, events_not_deliverable=2)
+    assert report.reasons == ((TOO_LATE, 2),)
+    assert exporter.counters() == EventCounters(events_in_window=2, events_not_deliverable=2)
+    assert exporter.ids() == {}
+
+    exporter.now += timedelta(days=1)
+    expire(exporter)
+    assert exporter.counters() == EventCounters()
+    undelivered = "select count(*) from warehouse.exported_event where row_hash is null"
+    assert exporter.rows(undelivered) == [(0,)]
+
+
+def test_a_late_event_joins_an_old_day_of_which_nothing_was_removed(tmp_path: Path) -> None:
+    """As long as all delivered events are there, or a file has only types that are kept, the file is replaced."""
+    exporter = EventExporter(tmp_path, goal(**DAILY, split="by_type"), keeping(opened=2))
+    exporter.hold([opened(1)])
+    exporter.hold([order()], "order")
+    exporter.run(days=1)
+    exporter.delivered()
+    exporter.hold([opened(2)])
+    exporter.run(days=9)
+    assert exporter.ids() == {"esp_opened_20261128.csv": ["o1", "o2"]}
+
+    expire(exporter)
+    exporter.hold([opened(3)])
+    exporter.hold([order("y")], "order")
+    counters = exporter.counters(hours=1)
+    assert counters == EventCounters(events_in_window=3, events_not_deliverable=1, events_written=2)
+    assert exporter.ids() == {"esp_order_20261128.csv": ["x", "y"]}
 
 
 def test_everything_is_delivered_when_it_differs(tmp_path: Path) -> None:
@@ -230,6 +289,15 @@ def test_an_event_that_no_file_can_hold_is_looked_at_again(tmp_path: Path) -> No
     exporter.change("update warehouse.event_opened set campaign = 'ab' where event_id = 'o1'")
     assert exporter.counters(days=1) == EventCounters(events_in_window=1, events_written=1)
     assert exporter.counters(days=1) == EventCounters()
+
+
+def test_the_report_has_ten_reasons_and_the_others_as_one(tmp_path: Path) -> None:
+    """What is less frequent than the first ten reasons is counted together."""
+    columns = [{"field": f"column {number:02}", "event": "campaign"} for number in range(12)]
+    exporter = EventExporter(tmp_path, goal(map=columns))
+    exporter.hold([opened(1, campaign="a\0b")])
+    reasons = exporter.run().reasons
+    assert reasons[9:] == (("column 09: holds a NUL byte", 1), ("other reasons; see the quarantine", 2))
 
 
 AWKWARD = [

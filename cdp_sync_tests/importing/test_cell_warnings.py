@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cdp_sync.model import EventType
 from cdp_sync_tests.oracle.dates import is_skipped, read_moment
 from cdp_sync_tests.trail.importer import Importer, goal
 
@@ -92,3 +93,48 @@ def test_identifiers_that_look_rounded_are_reported_once_per_file(*, linked: boo
     assert sorted(importer.column("customer_id").values()) == sorted(cells)
     (report,) = importer.deliver({"/b.csv": file_of("Id", cells[2:])}).files
     assert report.warnings == ()
+
+
+ORDER = {
+    "name": "order",
+    "properties": [
+        {"name": "paid_at", "type": "datetime"},
+        {
+            "name": "products",
+            "items": [{"name": "sku", "identifier": True}, {"name": "sent_at", "type": "datetime"}],
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_local_times_of_events_are_counted(*, mapped: bool, tmp_path: Path) -> None:
+    """Times of events, of their properties and of items, also in JSON, where the goal maps nothing or no times."""
+    items = {"products": {"field": "Products", "id": "sku", "map": [{"field": "sent", "property": "sent_at"}]}}
+    paid = [{"field": "Paid", "property": "paid_at"}]
+    events = [{"type": "order", "id": "Id", "time": "At", "map": paid, "items": items}]
+    declared = goal(events=events, format={"time_zone": "Europe/Amsterdam", "separator": ";", "quote": ""})
+    importer = Importer(tmp_path, declared if mapped else declared.model_copy(update={"map": ()}))
+    importer.profiles = importer.profiles.model_copy(update={"event_types": (EventType(**ORDER),)})
+    skipped, usual, repeated = "2024-03-31 02:30", "2024-03-31 04:00", "2024-10-27 02:30"
+    rows = [
+        f'p1@x.io;o1;{skipped};{usual};[{{"sku": "a", "sent": "{repeated}"}}, {{"sku": "b", "sent": "{usual}"}}];Ann',
+        f'p1@x.io;o2;{repeated};{skipped};[{{"sku": "a", "sent": "{usual}"}}];Ann',
+        f"p1@x.io;o3;{usual};;;",
+    ]
+    (report,) = importer.deliver({"/a.csv": "\n".join(["Email;Id;At;Paid;Products;Name", *rows])}).files
+    assert [warning[:23] for warning in report.warnings] == [
+        "At: 2 times do not exis", "Paid: 1 time does not e", "Products.sent: 1 time d",
+    ]  # fmt: skip
+
+
+def test_ids_of_events_and_items_that_look_rounded_are_reported(tmp_path: Path) -> None:
+    """A spreadsheet rounds long ids of orders and of their lines as it does those of customers."""
+    events = [{"type": "order", "id": "Id", "time": "At", "items": {"products": {"id": "Sku"}}}]
+    importer = Importer(tmp_path, goal(map=[], events=events))
+    importer.profiles = importer.profiles.model_copy(update={"event_types": (EventType(**ORDER),)})
+    rows = ["p1@x.io,1234567890100000,2024-05-01,s1", "p1@x.io,7,2024-05-01,5555555555500000", "p1@x.io,8,2024-05-01,"]
+    (report,) = importer.deliver({"/a.csv": "\n".join(["Email,Id,At,Sku", *rows])}).files
+    assert [warning[:29] for warning in report.warnings] == [
+        "Id: 1 identifier looks rounde", "Sku: 1 identifier looks round",
+    ]  # fmt: skip

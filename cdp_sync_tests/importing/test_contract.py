@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import cdp_sync.importing
+from cdp_sync.importing.events import portions
 from cdp_sync.importing.pipeline import import_files
 from cdp_sync.importing.staging.tables import CONTRACT, FROM_THE_START, LINKING, UPSERTING, Table
 from cdp_sync.merging.tables import TABLES as MERGING
@@ -211,7 +212,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recorder]:
             tmp_path_factory.mktemp(f"shape{number}"), goal(**declared), profiles, objectives=objectives
         )
         found[name] = Recorder()
-        with observed_by(found[name]):
+        with observed_by(found[name]), pytest.MonkeyPatch.context() as patched:
+            patched.setattr(portions, "_PORTION", 2)
             for file in shape.files:
                 shape.deliver(importer, file)
                 if shape.more:

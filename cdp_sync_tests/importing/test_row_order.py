@@ -11,7 +11,7 @@ from cdp_sync.importing.sources.archives import Part
 from cdp_sync.importing.staging.columns import plan_columns
 from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.staging.plan import deferred_step, stage_step
-from cdp_sync.importing.staging.tables import create_tables
+from cdp_sync.importing.staging.tables import add_columns, create_tables
 from cdp_sync.model import FileGoal, Profiles
 from cdp_sync.warehouse import Session, Step
 from cdp_sync_tests.importing.test_many_rows import TYPED
@@ -80,7 +80,9 @@ def test_no_conversion_plans_a_join(*, decimal: str, dates: list[str], objective
     assert landed is not None
     run = Importer(tmp_path / "shop", goal, profiles).new_run()
     with run.open("none") as session:
-        create_tables(session, plan_columns(goal, profiles, landed.head.columns))
+        columns = plan_columns(goal, profiles, landed.head.columns)
+        create_tables(session, columns)
+        add_columns(session, columns)
         plans = [plan_of(session, step) for step in steps(goal, profiles, landed)]
     assert len(plans) == 2
     assert all("Batch Insert" in plan and "Join" not in plan for plan in plans), plans

@@ -137,7 +137,7 @@ def test_another_field_may_name_groups(stores: Stores) -> None:
 
 def test_an_unknown_catalog_fails_the_goal(stores: Stores) -> None:
     """It says so, and an empty one lands nothing."""
-    assert "There is no catalog of that name." in stores.run(catalog="Shops").message
+    assert "There is no catalog 'Shops'." in stores.run(catalog="Shops").message
     assert stores.run().counters.rows_read == 0
 
 
@@ -172,7 +172,7 @@ def test_declarations_are_checked(stores: Stores, monkeypatch: pytest.MonkeyPatc
     found = [sentence for sentence, right in checking.check(stores.connection, PROFILES) if not right]
     assert found == ["stores: the catalog Stores has no field 'opened'; it has brands, city, size"]
     found = [sentence for sentence, right in checking.check(stores.declared(catalog="Shops"), PROFILES) if not right]
-    assert found == ["stores: There is no catalog of that name. Correct it, or make the catalog."]
+    assert found == ["stores: There is no catalog 'Shops'. Correct its name, or make the catalog."]
 
 
 def test_scan_shows_some_items(stores: Stores) -> None:

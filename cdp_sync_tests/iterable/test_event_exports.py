@@ -1,5 +1,6 @@
 """Events go to Iterable with the profiles of an export goal: each content once, in order, with every refusal named."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from cdp_sync.connectors.iterable import batches, event_delivery
-from cdp_sync.connectors.iterable.goals import UserExportGoal
+from cdp_sync.connectors.iterable.goals import IterableConnection, UserExportGoal
 from cdp_sync.errors import ServerRefused
 from cdp_sync.sandbox.iterable import IterableSandbox
 from cdp_sync_tests.iterable.event_exporting import (
@@ -251,7 +252,7 @@ def test_a_changed_declaration_sends_what_differs(crm: Exchange) -> None:
 
 
 def test_declared_events_are_checked() -> None:
-    """Unknown types, properties and items are named with what is allowed; one type may be the purchases."""
+    """Unknown types, properties and items are named with what is allowed."""
     wrong = goal(
         events=[
             {"type": "ordr", "to": "purchase"},
@@ -270,10 +271,45 @@ def test_declared_events_are_checked() -> None:
     assert "items.price: 'prize' is no property of the items; did you mean 'netprice'?" in next(
         iter(named.problems(WITH_EVENTS))
     )
-    with pytest.raises(ValidationError, match="several types are purchases"):
-        goal(events=[TO_PURCHASE, {"type": "visit", "to": "purchase"}])
     with pytest.raises(ValidationError, match="after and in_last_days are both given"):
         goal(events=[{**TO_VISIT, "after": "2026-01-01", "in_last_days": 3}])
+
+
+BASKET = {"type": "basket", "to": "purchase"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "problem"),
+    [
+        (
+            [TO_PURCHASE],
+            [TO_VISIT, BASKET],
+            r"export_profiles\[1\].events\[1\]: basket of the goal b and order of the goal a are both purchases",
+        ),
+        (
+            [TO_PURCHASE, BASKET],
+            [],
+            r"export_profiles\[0\].events\[1\]: basket of the goal a and order of the goal a are both purchases",
+        ),
+        (
+            [TO_VISIT],
+            [{**TO_VISIT, "to": "Visit"}],
+            r"export_profiles\[1\].events\[0\]: visit goes to 'Visit' by the goal b and to 'Store visit' by the goal a",
+        ),
+        ([TO_PURCHASE, TO_VISIT], [TO_VISIT, {"type": "order", "to": "Order"}, TO_PURCHASE], ""),
+    ],
+)
+def test_events_of_a_connection_have_ids_of_their_own(
+    first: list[dict[str, str]], second: list[dict[str, str]], problem: str
+) -> None:
+    """Iterable replaces an event whose id it knows: types and names that share ids are refused, in whatever goals."""
+    goals = [
+        audience(name=name, events=events).model_dump(mode="json", exclude_unset=True)
+        for name, events in (("a", first), ("b", second))
+    ]
+    declared = {"name": "crm", "api_key_env": "KEY", "export_profiles": goals}
+    with pytest.raises(ValidationError, match=problem) if problem else nullcontext():
+        IterableConnection.model_validate(declared)
 
 
 def test_without_a_table_there_is_nothing_to_send(box: IterableSandbox, tmp_path: Path) -> None:

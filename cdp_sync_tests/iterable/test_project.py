@@ -85,6 +85,26 @@ def test_a_scan_is_json_as_well(project: Project, served: IterableSandbox) -> No
     assert '"type": "string"' in text
 
 
+def test_a_scan_shows_the_other_goals_where_one_cannot_be_looked_at(project: Project, served: IterableSandbox) -> None:
+    """A goal whose catalog is missing is shown with the reason."""
+    declare(
+        project,
+        served.url,
+        GOAL,
+        import_groups=[{"name": "shops", "type": "store", "catalog": "No-such", "map": [column("city", "city")]}],
+    )
+    project.describe(group_types=[{"name": "store", "properties": [{"name": "city"}]}])
+    command = [sys.executable, "-m", "cdp_sync.cli", "scan", "crm"]
+    options: dict[str, Any] = {"env": project.environment, "capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run(command, **options, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "A run would refuse this goal: There is no catalog 'No-such'." in done.stdout
+    assert "static" in done.stdout
+    groups, users = json.loads(subprocess.run([*command, "--json"], **options, check=False).stdout)["goals"]
+    assert groups["problem"] == groups["refused"]
+    assert [each["list"] for each in users["lists"]] == ["Main"]
+
+
 def test_a_scan_shows_users_as_processors_leave_them(project: Project, served: IterableSandbox, tmp_path: Path) -> None:
     """Users that the scan asks for pass the goal's processors; with --local those of a file of JSON do."""
     processors = [{"casing": {"field": "plan", "to": "upper"}}, {"filter": {"field": "email", "drop": "^bob"}}]

@@ -57,6 +57,7 @@ _GOALS: dict[str, dict[str, Any]] = {
         "fields": ["Email", "Phone", "Passport", "Postal", "Country", "Total", "Tags", "Note"],
     },
     "desk": {"link": ["Number", "Card"], "fields": ["Phone", "Name", "Points", "Day", "News", "Yes", "No"]},
+    "till": {"link": ["Card"], "fields": ["Total", "Tags", "Phone", "Note"], "row_key": ["Receipt"]},
     "mail": {"link": ["Email"], "fields": ["Name", "Note", "Tags", "Points", "Total"], "order": True},
     "strangers": {"link": ["Email"], "fields": ["Day", "Name", "Total"], "allow_new_profiles": False},
 }
@@ -101,6 +102,30 @@ class Decide:
 
 
 Step = Import | Decide
+
+
+def declared_anew(chance: random.Random, profiles: Profiles) -> Profiles:
+    """Return the model with other rules, strategies that do not go by time, survivor and unique properties."""
+    other = model(chance)
+    timed = ("latest", "oldest")
+    merged_by = {prop.name: prop.merged_by for prop in other.properties}
+    properties = [
+        prop.model_copy(
+            update={
+                "merge": prop.merge if merged_by[prop.name] in timed else merged_by[prop.name],
+                "unique": other.by_name[prop.name].unique,
+            }
+        )
+        for prop in profiles.properties
+    ]
+    kept = chance.sample(profiles.merge_rules, chance.randint(0, len(profiles.merge_rules)))
+    rules = {rule.words: rule for rule in (*kept, *other.merge_rules)}
+    return Profiles(
+        **{name: getattr(profiles, name) for name in ("zones", "objectives", "event_types")},
+        properties=properties,
+        merge_rules=chance.sample(sorted(rules.values(), key=lambda rule: rule.words), min(len(rules), 3)),
+        survivor=other.survivor,
+    )
 
 
 def model(chance: random.Random) -> Profiles:
@@ -159,21 +184,25 @@ class Story:
                 files[file[0]] = file
             yield Import(goal, tuple(files.values()))
             for _ in range(self.chance.randint(0, self.decisions)):
-                kind = self.chance.choice(("merge", "unmerge", "unmerge", "unmerge", "split", "split", "rules"))
+                kind = self.chance.choice(
+                    ("merge", "unmerge", "unmerge", "unmerge", "split", "split", "rules", "declare")
+                )
                 world = f"w{self.chance.randrange(self.worlds)}"
                 yield Decide(kind, world, tuple(self.chance.random() for _ in range(4)))
 
     def goal(self, name: str) -> FileGoal:
         """Return a goal."""
-        told = _GOALS[name]
+        settings = _GOALS[name]
         event = {"type": "order", "id": "Order", "time": "At", "map": [{"field": "Sku", "property": "sku"}]}
         return FileGoal(
             name=name,
             format={"multi_value": "|"},
-            link=[{"field": each, "property": _FIELDS[each]} for each in told["link"]],
-            map=[self.mapping(each) for each in told["fields"]],
-            events=[event] if told.get("order") else [],
-            allow_new_profiles=told.get("allow_new_profiles", True),
+            link=[{"field": each, "property": _FIELDS[each]} for each in settings["link"]],
+            map=[self.mapping(each) for each in settings["fields"]],
+            events=[event] if settings.get("order") else [],
+            allow_new_profiles=settings.get("allow_new_profiles", True),
+            row_key=settings.get("row_key", []),
+            redelivered="adds" if "row_key" in settings else self.chance.choice(("adds", "replaces")),
         )
 
     def mapping(self, name: str) -> dict[str, str]:
@@ -193,7 +222,7 @@ class Story:
 
     def new_rows(self, goal: FileGoal) -> list[Row]:
         """Return rows of each world."""
-        columns = [*dict.fromkeys([*goal.fields])]
+        columns = [*dict.fromkeys([*goal.fields, *goal.row_key])]
         rows = [
             {name: self.cell(name, f"w{world}") for name in columns}
             for world in range(self.worlds)
@@ -220,6 +249,7 @@ class Story:
             "Email": lambda: self.several(f"{world}mail{n}@x" for n in range(4)),
             "Phone": lambda: self.several(f"{world}p" if n == 3 else f"{world}tel{n}" for n in range(4)),
             "Order": lambda: self.order(world),
+            "Receipt": lambda: self.one_of(world, "r", 5),
             "At": lambda: "2024-05-01",
             "Sku": lambda: "s1",
         }

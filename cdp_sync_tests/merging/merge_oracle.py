@@ -7,7 +7,7 @@ itself. Importing is that of `cdp_sync_tests.oracle`, whose profiles are the par
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import networkx as nx
@@ -22,8 +22,6 @@ SHORTEST = 4
 MOST_HOLDERS = 20
 MOST_MERGES = 1000
 
-NEVER = datetime.min.replace(tzinfo=UTC)
-
 
 class CannotDecide(Exception):
     """A decision that makes no sense; nothing is changed."""
@@ -35,8 +33,8 @@ class Edge:
 
     left: int
     right: int
-    rule: int = 0
-    """The number of the rule, from 1; 0: decided by hand."""
+    rule: str = ""
+    """The rule in words; empty: decided by hand."""
     value: LinkValue | None = None
 
 
@@ -61,6 +59,8 @@ class Who:
     """Pairs that were decided to stay apart."""
     said: dict[tuple[int, str], datetime] = field(default_factory=dict)
     """When the value of a part and a property was said."""
+    times: dict[str, datetime] = field(default_factory=dict)
+    """The modification times of files at their last import."""
     events: dict[str, int] = field(default_factory=dict)
     """The parts of events."""
     most_holders: int = MOST_HOLDERS
@@ -74,12 +74,12 @@ class Who:
 
     def import_files(self, goal: FileGoal, files: Sequence[tuple[str, bytes, datetime]]) -> Outcome:
         """Import files, given with their modification times, in one run."""
-        said_at = {path: time for path, _, time in files}
+        self.times |= {path: time for path, _, time in files}
         held = {(part, name) for part, profile in enumerate(self.parts) for name in profile}
         done = oracle.import_files(self.state, goal, self.declared, [(path, data) for path, data, _ in files])
         clusters = self.clusters_by_part()
         for row in done.rows:
-            self.note(row, goal, said_at.get(row.path, NEVER), held)
+            self.note(row, goal, self.times[row.path], held)
             if row.ambiguous and len({frozenset(clusters.get(part, {part})) for part in row.found}) == 1:
                 done.counters[row.path] += Counters(rows_ambiguous=-1)
         outcome = self.check({row.profile for row in done.rows if row.profile is not None and row.applies})
@@ -98,6 +98,11 @@ class Who:
         for event in goal.events:
             if event.id and (name := row.cells.get(event.id)):
                 self.events[name] = row.profile
+
+    def declare(self, declared: Profiles) -> Outcome:
+        """Go by another declaration."""
+        before, self.declared = self.live(), declared
+        return self.check(set(range(len(self.parts))), before)
 
     def apply_rules(self) -> Outcome:
         """Check everybody."""
@@ -191,11 +196,16 @@ class Who:
         """Yield the edges without those of the last rules of clusters that do not fit."""
         for cluster in components(group, edges):
             own = [one for one in edges if one.left in cluster]
-            last = max([one.rule for one in own], default=0)
+            last = max([self.number_of(one) for one in own], default=0)
             if not last or self.fits(cluster):
                 yield from own
             else:
-                yield from self.fit(cluster, [one for one in own if one.rule != last])
+                yield from self.fit(cluster, [one for one in own if self.number_of(one) != last])
+
+    def number_of(self, edge: Edge) -> int:
+        """Return the number of an edge's rule from 1; 0: by hand; the last number: a rule that is no more."""
+        words = ["", *(rule.words for rule in self.declared.merge_rules)]
+        return words.index(edge.rule) if edge.rule in words else len(words)
 
     def fits(self, parts: Iterable[int]) -> bool:
         """Return whether parts can be one person."""
@@ -217,11 +227,11 @@ class Who:
 
     def evidence(self, left: int, right: int, shared: Iterable[LinkValue]) -> Iterator[Edge]:
         """Yield what rules say of two parts that share some values."""
-        for number, rule in enumerate(self.declared.merge_rules, 1):
+        for rule in self.declared.merge_rules:
             if holds(rule, self.parts[left], self.parts[right]):
                 for name, value in shared:
                     if name == rule.property and len(value) >= SHORTEST:
-                        yield Edge(left, right, number, (name, value))
+                        yield Edge(left, right, rule.words, (name, value))
 
     def common_values(self) -> set[LinkValue]:
         """Return the values that too many parts have."""

@@ -1,6 +1,6 @@
 """Splits, unmerges and decisions that other systems are reported to get wrong, by name."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -285,3 +285,37 @@ def test_rows_name_the_part_that_has_their_identifier(side: MergeSide) -> None:
     report = deliver(side, "/2.csv", "n2,,,100,")
     assert (report.counters.rows_ambiguous, report.counters.profiles_updated) == (0, 1)
     assert [own.get("total") for own in side.look().own.values()] == ["10", "105"]
+
+
+def test_a_survivor_that_loses_what_merged_it_stays(side: MergeSide) -> None:
+    """What was merged stays merged when values change: a survivor without the address that merged it shows all."""
+    replacing = GOAL.model_copy(update={"map": (GOAL.map[0].model_copy(update={"mode": "set"}), *GOAL.map[1:])})
+    two(side)
+    for number, part in enumerate(("n1", "n2")):
+        rows = f"Number,Email,Total\n{part},new{part}@x,1\n".encode()
+        side.deliver(replacing, [(f"/{number}.csv", rows, NOON)])
+        assert len(shown(side)) == 1
+    assert shown(side)["n1"] == ANN | {"emails": "newn1@x;newn2@x", "total": "17", "tags": "red;blue"}
+
+
+@pytest.mark.parametrize("others", [0, 300], ids=["most are checked", "few are checked"])
+def test_a_conflict_two_steps_away(others: int, side: MergeSide) -> None:
+    """Who is connected with people who differ is merged with nobody, whether they differ before that or after."""
+    deliver(side, "/0.csv", *[f"o{n},other{n}@x,,," for n in range(others)])
+    columns = "Number,Email,Passport"
+    deliver(side, "/1.csv", "n1,all@x,P1", "n2,all@x,", "n3,all@x|three@x,P3", columns=columns)
+    deliver(side, "/2.csv", "n4,pair@x,", "n5,pair@x|three@x,", columns=columns)
+    live = side.look().live
+    assert all(place == holder for place, holder in live.items())
+
+
+def test_a_row_that_waited_is_as_old_as_its_file(side: MergeSide) -> None:
+    """Of two values, that of the younger file is the latest, also where a row of the older file waited."""
+    waiting = GOAL.model_copy(update={"name": "waiting", "allow_new_profiles": False})
+    old, young = (f"Number,Email,City\n{row}\n".encode() for row in ("n1,,Old", "n2,,Young"))
+    side.deliver(waiting, [("/old.csv", old, NOON)])
+    two(side)
+    side.deliver(GOAL, [("/young.csv", young, NOON + timedelta(hours=1))])
+    side.deliver(waiting, [("/nothing.csv", b"Number,Email,City\n", NOON)])
+    assert [own.get("city") for own in side.look().own.values()] == ["Old", "Young"]
+    assert shown(side)["n1"]["city"] == "Young"

@@ -14,11 +14,11 @@ from cdp_sync_tests.merging.merge_histories import START, Import, Story, model
 from cdp_sync_tests.merging.merge_oracle import Who
 from cdp_sync_tests.merging.merge_side import MergeSide, expected, texts
 
-WORLDS = 20
+WORLDS = 40
 """Histories that an example has side by side."""
 
 
-@examples(2)
+@examples(1)
 @given(st.integers(0, 2**32))
 def test_unmerged_profiles_are_as_without_the_merge(number: int) -> None:
     """After any history: own values, shown values and persons of events; then the files again, and a new one."""

@@ -109,3 +109,48 @@ def test_a_path_has_no_names_of_types() -> None:
         for problem in problems
     )
     assert not any("literal[" in problem or "tuple[" in problem for problem in problems)
+
+
+def test_a_problem_of_several_goals_has_the_line_of_the_one_it_names() -> None:
+    """A check of the whole connection names the entry itself, with its number."""
+    text = """type: cdp_sync.components.IterableConnection
+attributes:
+  name: crm
+  api_key_env: KEY
+  export_profiles:
+    - {name: a, segment: s, map: [{field: x, property: y}], link: [{field: email, property: email}]}
+    - name: b
+      segment: s
+      link: [{field: userId, property: email}]
+      map: [{field: x, property: y}]
+"""
+    (problem,) = problems_of(text)
+    assert problem.startswith("line 9: attributes.export_profiles[1].link: found userId; users of a project with")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("2026-02-30", "date or time"),
+        ("2026-02-28 25:00:00", "date or time"),
+        ("2026-02-28 10:00:00+99:00", "date or time"),
+        ("!!timestamp soon", "date or time"),
+        ("0x_", "whole number"),
+        ("!!int two", "whole number"),
+        ("!!float two", "number"),
+        ("!!bool perhaps", "boolean"),
+    ],
+)
+def test_a_value_that_only_looks_like_a_date_or_number_has_its_line(value: str, kind: str) -> None:
+    """YAML reads it as a date or a number before any declaration is checked; as a key, too."""
+    found = value.rpartition("!")[2].partition(" ")[2] or value if "!" in value else value
+    for text, column in ((SHOP.replace("name: shop", f"title: {value}"), 10), (f"type: x\n{value}: y\n", 1)):
+        line = next(number for number, each in enumerate(text.splitlines(), 1) if value in each)
+        message = f"line {line}, column {column}: this is not valid YAML: {found} is no {kind}; text needs quotes"
+        assert problems_of(text) == [message]
+
+
+def test_a_date_that_does_not_exist_has_its_path() -> None:
+    """In quotes it is text; the message says what is needed, and the path has no name of a type."""
+    problem = "line 10: attributes.export_events[0].since: found '2026-02-30'; needed is a date such as 2026-02-28"
+    assert problem in problems_of(SHOP.replace("set}", 'set}\n  export_events: [{since: "2026-02-30"}]'))

@@ -72,7 +72,8 @@ class Outcome:
 
     def count(self, path: str, counter: str, by: int = 1) -> None:
         """Increase a counter of a file."""
-        self.counters[path] += Counters(**{counter: by})
+        counted = self.counters[path]
+        self.counters[path] = replace(counted, **{counter: getattr(counted, counter) + by})
 
     def reject(self, row: Row, column: str, reason: str) -> None:
         """Quarantine a row or one of its cells."""

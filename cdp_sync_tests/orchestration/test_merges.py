@@ -52,9 +52,10 @@ def merge_everybody(project: Project, instance: dg.DagsterInstance) -> dict[str,
     """Run the job `merge_profiles` and return what the asset shows."""
     result = project.run("merge_profiles", instance)
     assert result.success
-    (event,) = result.get_asset_materialization_events()
-    materialization = event.step_materialization_data.materialization
-    assert materialization.asset_key == MERGE
+    made = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
+    (materialization,) = [each for each in made if each.asset_key == MERGE]
+    (count,) = [each for each in made if each.asset_key == PROFILES]
+    assert values_in(count.metadata) == {"dagster/row_count": len(live(project))}
     return {**values_in(materialization.metadata), **tables(materialization.metadata)}
 
 
@@ -111,7 +112,7 @@ def test_the_asset_needs_rules_and_the_decisions_do_not(shop: Project) -> None:
 
 
 def test_a_new_rule_applies_to_everybody(shop: Project, instance: dg.DagsterInstance) -> None:
-    """The job merges profiles that no import touches; it shows counts, decisions by rule, and pairs by id."""
+    """The job merges profiles that no import touches; it shows counts, decisions by rule, pairs by id."""
     metadata = merge_everybody(shop, instance)
     assert (metadata["profiles_merged"], metadata["profiles_unmerged"], metadata["decisions"]) == (1, 0, 1)
     assert metadata["summary"] == "1 profile merged, 0 profiles unmerged."

@@ -101,6 +101,8 @@ def test_counters_are_integers(ran: Ran) -> None:
         "groups_created": 0,
         "groups_updated": 0,
         "groups_unchanged": 0,
+        "profiles_merged": 0,
+        "profiles_unmerged": 0,
     }
     assert ran.metadata["dagster/row_count"] == 2
     assert ran.metadata["profiles_ever_imported"] == 2

@@ -65,6 +65,15 @@ def test_an_unclosed_quote_rejects_one_line(importer: Importer) -> None:
     assert importer.quarantine() == [("/bad.csv", 3, None, None, "a quote opens and does not close")]
 
 
+def test_the_report_has_ten_reasons_and_the_others_as_one(importer: Importer) -> None:
+    """What is less frequent than the first ten reasons is counted together, so that the counts add up."""
+    rows = [",".join(["x"] * fields) for fields in (3, *range(3, 16))]
+    report = deliver(importer, "\n".join(["Email,Name", "a@example.com,Ann", *rows]))
+    assert report.reasons[0] == ("too many fields: 3 of 2", 2)
+    assert [times for _, times in report.reasons] == [2, *[1] * 9, 3]
+    assert report.reasons[-1][0] == "other reasons; see the quarantine"
+
+
 def test_a_line_inside_a_quote_names_the_line_of_the_quote(importer: Importer) -> None:
     """Each further line of a rejected record names the line of the opening quote; report and checks count them all."""
     report = deliver(importer, 'Email,Name\na@example.com,Ann\nb@example.com,"Bob\nc@example.com,C\nd",x,y\n')

@@ -141,7 +141,8 @@ def _error(call: Call, status: int, found: Json) -> CdpSyncError:
             f"{_said(call, status)}, not in Iterable's way.", remedy="Check that base_url is the address of its API."
         )
     if status == HTTPStatus.NOT_FOUND and call.endpoint.startswith("catalogs"):
-        return RequestRefused("There is no catalog of that name.", remedy="Correct it, or make the catalog.")
+        name = call.path.split("/")[1]
+        return RequestRefused(f"There is no catalog {name!r}.", remedy="Correct its name, or make the catalog.")
     if call.endpoint in ("export", "export/files"):
         return JobLost("Iterable does not know the export, or no longer.", remedy="The next run starts another.")
     return _refused(call, status, found)

@@ -13,6 +13,7 @@ from cdp_sync.connectors.iterable.project_type import contradiction
 from cdp_sync.connectors.iterable.protocol import UserQuery
 from cdp_sync.connectors.iterable.reading import reading_problems
 from cdp_sync.errors import AuthenticationFailed, ListUnknown, RequestRefused, Terminal, Transient
+from cdp_sync.model.counting import counted
 from cdp_sync.model.profile import Profiles
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def check(connection: "IterableConnection", profiles: Profiles) -> Iterator[Find
         except Terminal as refused:
             yield f"key: {refused}", False
             return
-        yield f"key: in order; the project has {len(lists)} lists and {len(fields)} fields.", True
+        yield f"key: in order; the project has {counted(len(lists), 'list')} and {counted(len(fields), 'field')}.", True
         yield _project_type(client, fields)
         for catalog in connection.import_groups:
             problems = list(catalog_problems(client, catalog))

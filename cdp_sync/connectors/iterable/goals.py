@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
 from cdp_sync.connectors.iterable.event_data import DATA_TYPE, EVENT_TIME, DataType
-from cdp_sync.connectors.iterable.sent_events import IterableEvents
+from cdp_sync.connectors.iterable.sent_events import IterableEvents, shared_ids
 from cdp_sync.connectors.iterable.value_format import ValueFormat
 from cdp_sync.connectors.iterable.values import value_of
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Rendered, Shape
@@ -259,8 +259,6 @@ class UserExportGoal(AudienceGoal):
         targets = [(events.type, events.to) for events in self.events]
         if len(set(targets)) < len(targets):
             raise ValueError("events: the same type goes to the same events twice")
-        if sum(events.is_purchase for events in self.events) > 1:
-            raise ValueError("events: several types are purchases, whose ids may be the same; needed is one of them")
         return self
 
     @property
@@ -377,6 +375,17 @@ class IterableConnection(Connection, IterableProject):
                         "removes users that the other one wants there; needed is one goal for a list with "
                         "remove_from_lists"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _ids_of_events_differ(self) -> "IterableConnection":
+        entries = [
+            (f"export_profiles[{number}].events[{index}]", goal.name, events)
+            for number, goal in enumerate(self.export_profiles)
+            for index, events in enumerate(goal.events)
+        ]
+        for number, problem in shared_ids((goal, events) for _, goal, events in entries):
+            raise ValueError(f"{entries[number][0]}: {problem}")
         return self
 
     @property

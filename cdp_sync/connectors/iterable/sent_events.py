@@ -1,10 +1,11 @@
 """What an author declares of events that go to Iterable: as purchases, or as custom events of a name.
 
 An event keeps its id there, so that to send it again changes nothing: that of a purchase is the event's own, that of a
-custom event begins with its type, as different types may have the same ids.
+custom event begins with its type, as different types may have the same ids. Iterable replaces an event whose id it
+knows, whatever it was, so no two declarations of a project may give the same id to different things.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -76,6 +77,11 @@ class IterableEvents(SentEvents):
         """Whether they are purchases there."""
         return self.to == PURCHASE
 
+    @property
+    def prefix(self) -> str:
+        """What begins their ids there: nothing for purchases, whose ids are those of the events."""
+        return "" if self.is_purchase else f"{self.type}:"
+
     def problems(self, types: Mapping[str, EventType]) -> Iterator[str]:
         """Yield what does not fit the declared type, each as `path: what was found; what is allowed`."""
         yield from super().problems(types)
@@ -104,7 +110,7 @@ class IterableEvents(SentEvents):
         """Return a purchase, or a custom event; without the fields that have no value."""
         if self.is_purchase:
             return self._purchase(event, values)
-        standard = _standard(f"concat({quote_literal(f'{self.type}:')}, event_id)")
+        standard = _standard(f"concat({quote_literal(self.prefix)}, event_id)")
         fields = _object({name: _value(prop, values[prop.name]) for name, prop in self.sent(event).items()})
         members = _members({"eventName": quote_literal(self.to), **standard, "dataFields": fields})
         return RenderedEvent(f"json_object(key, id, {members})")
@@ -140,6 +146,23 @@ class IterableEvents(SentEvents):
         if self.items.list:
             return event.lists.get(self.items.list)
         return next(iter(event.lists.values())) if len(event.lists) == 1 else None
+
+
+def shared_ids(declared: Iterable[tuple[str, IterableEvents]]) -> Iterator[tuple[int, str]]:
+    """Yield which entries of a project's goals give the ids of other events to theirs, and what is wrong with each.
+
+    Args:
+        declared: The entries in their order, each with the name of its goal.
+    """
+    first: dict[str, tuple[str, IterableEvents]] = {}
+    for number, (goal, events) in enumerate(declared):
+        before, other = first.setdefault(events.prefix, (goal, events))
+        if events.is_purchase and other.type != events.type:
+            found = f"{events.type} of the goal {goal} and {other.type} of the goal {before} are both purchases"
+            yield number, f"{found}, which replace each other where their ids are the same; needed is one type"
+        elif other.to != events.to:
+            found = f"{events.type} goes to {events.to!r} by the goal {goal} and to {other.to!r} by the goal {before}"
+            yield number, f"{found}, where one replaces the other; needed is one name of custom events for a type"
 
 
 def _standard(event_id: str) -> dict[str, str]:

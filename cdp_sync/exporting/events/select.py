@@ -2,16 +2,18 @@
 
 A statement nests selects: the values read from events and their profiles, the lines made of them, one entry for each
 event, and its ending beside what the ledger knows. Files of whole days, and of everything, are written again as wholes
-where anything in them differs.
+where anything in them differs; not that of a day of which events were removed because of their age, which would be
+lost.
 """
 
+import json
 from collections.abc import Collection
 from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, Select, cast, false, literal_column, null, select, table, union_all
 
 from cdp_sync.exporting.events.rows import event_inputs, event_rows
-from cdp_sync.exporting.events.window import EVENT_HASH, Window, conditions_of, find_window
+from cdp_sync.exporting.events.window import EVENT_HASH, Window, conditions_of, find_window, may_be_removed
 from cdp_sync.exporting.run import EventRun
 from cdp_sync.exporting.select import Rows, allowed, on, problems_of
 from cdp_sync.model import EVENT_COUNTERS, EventCounters, EventType
@@ -25,6 +27,9 @@ from cdp_sync.warehouse import (
     quote_literal,
     readable_columns,
 )
+
+TOO_LATE = "the file of its day stays as it was delivered: keep_days has removed events of that day since"
+"""Why an event cannot be delivered that is of a day whose file cannot be written again as a whole."""
 
 _LINE_BREAKS = {"windows": "chr(13) || chr(10)", "linux": "chr(10)"}
 
@@ -160,13 +165,18 @@ def _selected(run: EventRun, window: Window, rows: Rows, source: Step, *, keep_c
     made = on(made, {"event_hash": event_hash, "day": day, "row_hash": row_hash})
     whole = goal.window != "since_last"
     parts = [*(["event_type"] if goal.by_type else []), *(["strftime(day, '%Y%m%d')"] if goal.by_day else [])]
+    lost = f"event_id is null and known_hash is not null and {may_be_removed(run)}"
     sql = _SELECTED.format(
         made,
         part=f"concat_ws('_', {', '.join(parts)})" if parts else "''",
         join="full join" if whole else "left join",
         days="" if window.days is None else "and list_contains($days::date[], day)",
         since=f"and day >= date '{goal.since}'" if goal.since else "",
-        is_due="bool_or(differs) over (partition by part)" if whole else "differs and row_hash is not null",
+        stays=f"coalesce(bool_or({lost}) over (partition by part), false)" if goal.window == "day" else "false",
+        is_due="not stays and bool_or(differs) over (partition by part)"
+        if whole
+        else "differs and row_hash is not null",
+        too_late=quote_literal(json.dumps([{"field": None, "reason": TOO_LATE}])),
     )
     values = {**source.values, "fingerprint": run.fingerprint, "types": list(goal.events), "number": window.goal_number}
     return Step("selected", sql, values if window.days is None else {**values, "days": list(window.days)})
@@ -201,10 +211,15 @@ compared as (
     from made
     {join} known using (event_type, day, event_hash)
 ),
+judged as (
+    select
+        * replace (case when differs and stays and row_hash is not null then {too_late} else problems end as problems),
+        {is_due} as is_due
+    from (select *, {stays} as stays from compared)
+),
 ended as (
     select
         *,
-        {is_due} as is_due,
         case
             when event_id is null then null
             when not allowed then 'without_consent'
@@ -213,10 +228,11 @@ ended as (
             when is_due then 'written'
             else 'same'
         end as ending
-    from compared
+    from judged
 )
 select
     event_type, event_id, day, event_hash, part, ending, is_due, coalesce(is_known, false) as is_known,
+    event_id is null and known_hash is null as is_gone,
     case when ending = 'written' then line end as line,
     case when ending = 'written' then row_hash end as row_hash,
     row_count, problems, cells

@@ -10,7 +10,7 @@ from itertools import chain
 
 from cdp_sync.exporting.run import EventRun
 from cdp_sync.model import EventType
-from cdp_sync.quoting import quote_identifier
+from cdp_sync.quoting import quote_identifier, quote_literal
 from cdp_sync.warehouse import Session
 
 DAY = "make_timestamp(epoch_us(event.happened_at))::date"
@@ -90,6 +90,20 @@ def conditions_of(window: Window, run: EventRun, event: EventType) -> tuple[str,
         select event_hash from warehouse.exported_event where goal_number = {window.goal_number} and row_hash is null
     )"""
     return (f"{complete} and {is_new}", *([again] if window.undelivered else []))
+
+
+def may_be_removed(run: EventRun) -> str:
+    """Return the condition that `keep_days` may have removed an event of `event_type` that happened on `day`.
+
+    One day more counts, for a run that reads events after midnight.
+    """
+    tomorrow = run.now.astimezone(UTC).date() + _ONE_DAY
+    each = (
+        f"event_type = {quote_literal(event.name)} and day <= date '{tomorrow - timedelta(days=event.keep_days)}'"
+        for event in run.goal.types(run.profiles)
+        if event.keep_days
+    )
+    return f"({' or '.join(each) or 'false'})"
 
 
 def within(days: Iterable[date]) -> str:

@@ -71,3 +71,9 @@ def is_doubtful(cell: str, instant: str, form: Format) -> str | None:
     local = f"case {cases} end" if len(locals_) > 1 else locals_[0][1]
     odd = naming(local, "clock", shows_other)
     return f"case when {near} then coalesce({odd}, false) else false end"
+
+
+def is_doubtful_text(prop: Property, text: str, form: Format) -> str | None:
+    """Return the same condition of a text that nothing has converted before, such as an element of a list."""
+    condition = is_doubtful(text, "instant", form)
+    return condition and naming(convert_datetime(prop, text, form).sql, "instant", lambda _: condition)

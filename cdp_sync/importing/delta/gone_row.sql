@@ -1,24 +1,18 @@
--- Previous rows that the file holds less often than before, and those that were not applied. Rows that occurred once
--- and are unchanged need no counting.
+-- Previous rows that the file holds less often than before, and those that were not applied.
 create or replace table staging.gone_row as
-with repeated_before as (
-    select file, row_hash from staging.previous_row group by file, row_hash having count(*) > 1
-),
-settled as (select file, row_hash from staging.unchanged anti join repeated_before using (file, row_hash)),
-before as (
+with before as (
     select
         file, row_hash, count(*) as times, count(*) filter (applied) as applied,
         any_value(profile_id) filter (applied) as profile_id,
         any_value(sums) filter (applied) as sums,
         any_value(source_hash) filter (applied) as source_hash
     from staging.previous_row
-    anti join settled using (file, row_hash)
     group by file, row_hash
 ),
 kept as (
     select file, row_hash, count(*) as times
     from staging.unchanged
-    semi join repeated_before using (file, row_hash)
+    semi join before using (file, row_hash)
     group by file, row_hash
 )
 select file.source, before.row_hash, coalesce(kept.times, 0) as kept, before.profile_id, before.sums,

@@ -1,23 +1,11 @@
--- Rows that the previous import of their file applied. Only rows that repeat need counting: as many of them are
--- unchanged as were there before.
+-- Rows that the previous import of their file applied. Of digests that the file holds more or less often by now, as
+-- many rows are unchanged as were there before.
 create or replace table staging.unchanged as
-with before as (select file, row_hash from staging.previous_row where same_fingerprint and applied),
-repeated as materialized (
-    select file, row_hash
-    from staging.staged
-    join staging.file file using (file)
-    where file.same_fingerprint
+with counted as (
+    select file, row_hash, count(*) as times
+    from staging.previous_row
+    where same_fingerprint and applied
     group by file, row_hash
-    having count(*) > 1
-),
-counted as (
-    select file, row_hash, count(*) as times from before semi join repeated using (file, row_hash) group by all
-),
-once as (
-    select staged.rowid as row, staged.file, staged.row_hash
-    from staging.staged staged
-    semi join before using (file, row_hash)
-    anti join repeated using (file, row_hash)
 ),
 several as (
     select
@@ -27,6 +15,10 @@ several as (
     from staging.staged staged
     join counted using (file, row_hash)
 )
-from once
+select staged.rowid as row, staged.file, staged.row_hash
+from staging.staged staged
+join staging.file file using (file)
+anti join staging.changed_hash changed using (file, row_hash)
+where file.same_fingerprint and file.state = 'staged' and staged.filtered = 0
 union all
 select row, file, row_hash from several where nth <= times

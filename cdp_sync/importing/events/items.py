@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cdp_sync.importing.staging.event_columns import StagedEvent, StagedItems
 from cdp_sync.model import EventProperty
-from cdp_sync.warehouse import Session, quote_identifier, quote_literal
+from cdp_sync.warehouse import Session, Step, quote_identifier, quote_literal
 from cdp_sync.warehouse.events import item_columns
 
 
@@ -54,9 +54,9 @@ class NestedList:
         """The aggregate for the list of an event that several rows are about, in the order of the rows."""
         if not self.can_merge:
             return f"arg_max(r.{self.name}, r._row)"
-        # Sorted once it is whole: an aggregate with an order of its own takes twice the time.
-        rows = f"list_sort(list({{row: r._row, held: r.{self.name}}}) filter (r.{self.name} is not null))"
-        held = f"list_transform({rows}, lambda each: each.held)"
+        # Put in order once it is whole: an aggregate with an order of its own takes twice the time.
+        held, rows = (f"list({each}) filter (r.{self.name} is not null)" for each in (f"r.{self.name}", "r._row"))
+        held = f"list_select({held}, list_grade_up({rows}))"
         return held if self.by_row else f"flatten({held})"
 
     @property
@@ -71,15 +71,45 @@ class NestedList:
 
     def value(self, *, stored: bool) -> str:
         """Return the expression for the list after the run."""
-        brought = f"coalesce({self.merged}.items, {self.joined})" if self.can_merge else self.joined
+        brought = f"coalesce({self.merged}.items, {self.joined})" if self.can_merge else f"nullif({self.joined}, [])"
         return f"case when patch.{self.name} is null then stored.{self.name} else {brought} end" if stored else brought
+
+    @property
+    def _identifier(self) -> str:
+        """The quoted property that names an item."""
+        return quote_identifier(str(self.prop.item_identifier and self.prop.item_identifier.name))
+
+    @property
+    def repeats(self) -> str:
+        """The condition that rows bring an item of an event more than once; looked at only where items are merged."""
+        ids = f"list_transform(patch.{self.name}, lambda item: item.{self._identifier})"
+        # A case, as `and` would look at the lists of all events.
+        return f"case when {self.merged}.items is null then false else list_unique({ids}) < len(patch.{self.name}) end"
+
+    @property
+    def repeated_step(self) -> Step:
+        """The step that counts, by file, the items that come again in one event: of each the last counts."""
+        sql = f"""insert into event_outcome by name
+select _file as file, sum(times - 1)::bigint as repeated
+from (
+    select _file, event_id, _item.{self._identifier} as _id, count(*) as times
+    from (
+        select r._file, r.event_id, unnest({self.alone}) as _item
+        from event_row r
+        where r.event_id in (select event_id from changed_event where _repeats)
+    )
+    group by all
+    having times > 1
+)
+group by _file"""
+        return Step("event_outcome", sql)
 
     def merged_sql(self, table: str) -> str:
         """Return the query that merges items of one identifier: of each property the last value counts.
 
         Its only rows are events in whose lists an item occurs more than once.
         """
-        identifier = quote_identifier(str(self.prop.item_identifier and self.prop.item_identifier.name))
+        identifier = self._identifier
         fields = [quote_identifier(name) for name in item_columns(self.stored_type) or {}]
         folds = ", ".join(f"arg_max(_item.{name}, _place) as {name}" for name in fields if name != identifier)
         item = ", ".join(f"{quote_literal(name[1:-1])}: {name}" for name in fields)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from cdp_sync.importing.events.items import NestedList, nested_lists
+from cdp_sync.importing.events.portions import portions
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns
 from cdp_sync.importing.staging.event_columns import StagedEvent
@@ -17,9 +18,6 @@ from cdp_sync.model import EventType
 from cdp_sync.warehouse import Session, Step, event_columns, fixed, quote_identifier, quote_literal
 
 _SQL = "importing/events"
-
-_PORTION = 1_500_000
-"""Rows with items that are folded at a time: DuckDB keeps the lists that it makes of them in memory."""
 
 
 def land_events(session: Session, run: ImportRun, columns: Columns, now: datetime) -> None:
@@ -43,23 +41,23 @@ def land_events(session: Session, run: ImportRun, columns: Columns, now: datetim
 
 def _land(session: Session, landing: "Landing", written: dict[str, object]) -> None:
     named = {"type": landing.declared.name}
-    rows, has_events, latest, has_expired = session.row(
-        f"""select (select count(*) from staging.fresh), exists (from {landing.table}),
-            (select max(_written_at) from {landing.table}),
+    has_events, latest, has_expired = session.row(
+        f"""select exists (from {landing.table}), (select max(_written_at) from {landing.table}),
             exists (from warehouse.expired_event where event_type = $type)""",
         named,
     )
     # Later than any event was written, also after the clock was set back: exports ask for what was written since.
     written_at = max(written["now"], latest + timedelta(microseconds=1)) if latest else written["now"]
-    portions = max(1, -(-rows // _PORTION)) if landing.lists else 1
-    for portion in range(portions):
-        session.run([landing.rows_step(portion, portions)])
+    session.run([landing.rows_step("true")])
+    for portion in portions(session) if landing.lists else ("true",):
+        session.run([landing.rows_step(portion)])
         if has_expired:
             expired = fixed("expired_row", f"{_SQL}/expired_row", named)
             counted = fixed("event_outcome", f"{_SQL}/counted_expired")
-            session.run((expired, counted, landing.rows_step(portion, portions, expired=True)))
+            session.run((expired, counted, landing.rows_step(portion, expired=True)))
         session.run(landing.patch_steps())
         session.run([landing.change_step(stored=has_events)])
+        session.run(landing.repeated_steps(session))
         session.run(landing.write_steps({**written, "written_at": written_at}, stored=has_events))
         session.execute(landing.drop(stored=has_events))
 
@@ -90,13 +88,12 @@ class Landing:
         filled += [value.prop.name for event in self.staged for value in event.values]
         return tuple(dict.fromkeys(filled))
 
-    def rows_step(self, portion: int, portions: int, *, expired: bool = False) -> Step:
-        """Return the step that makes `event_row`, of one portion of all events; without the `expired` ones."""
+    def rows_step(self, portion: str, *, expired: bool = False) -> Step:
+        """Return the step that makes `event_row`, of the rows of one portion; without the `expired` events."""
         rows = "\nunion all by name\n".join(map(self._rows_of, self.staged))
-        only = [f"hash(event_id) % {portions} = {portion}"] if portions > 1 else []
-        only += ["event_id not in (select event_id from expired_row)"] if expired else []
-        where = f"\nwhere {' and '.join(only)}" if only else ""
-        return Step("event_row", f"create or replace temp view event_row as\nselect * from (\n{rows}\n){where}")
+        known = " and event_id not in (select event_id from expired_row)" if expired else ""
+        where = f"where {portion}{known}"
+        return Step("event_row", f"create or replace temp view event_row as\nselect * from (\n{rows}\n)\n{where}")
 
     def _rows_of(self, event: StagedEvent) -> str:
         cells = {event.time_column: "happened_at"} if event.time else {}
@@ -158,12 +155,13 @@ union all by name
 
     def change_step(self, *, stored: bool) -> Step:
         """Return the step that makes `changed_event`: events that are new or differ, as they are after the run."""
-        merging = [each for each in self.lists.values() if each.can_merge]
+        merging = self._merging
         news = {name: f"patch.{quote_identifier(name)}" for name in self.plain}
         if stored:
             news = {name: f"coalesce({value}, {_before(name)})" for name, value in news.items()}
         news |= {name: each.value(stored=stored) for name, each in self.lists.items()}
         shown = [f"{value} as {quote_identifier(name)}" for name, value in news.items()]
+        shown += [f"{' or '.join(each.repeats for each in merging)} as _repeats"] if merging else []
         differs, join = "", "".join(f"\nleft join {each.merged} using (event_id)" for each in merging)
         if stored:
             others = [name for name in self.columns if name not in news and name != "event_id"]
@@ -187,6 +185,16 @@ union all by name
 select patch.event_id, patch._file, {", ".join(shown)}
 from event_patch patch{join}{differs}"""
         return Step("changed_event", sql)
+
+    def repeated_steps(self, session: Session) -> Iterator[Step]:
+        """Yield the steps that count items which rows bring more than once; none where there are none."""
+        if self._merging and session.value("select exists (from changed_event where _repeats)"):
+            yield from (each.repeated_step for each in self._merging)
+
+    @property
+    def _merging(self) -> list[NestedList]:
+        """The lists whose items are known by an identifier."""
+        return [each for each in self.lists.values() if each.can_merge]
 
     def write_steps(self, written: Mapping[str, object], *, stored: bool) -> Iterator[Step]:
         """Yield the steps that count the events and write those that are new or differ."""

@@ -3,7 +3,7 @@
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns, plan_columns
 from cdp_sync.importing.staging.plan import waiting_step
-from cdp_sync.importing.staging.tables import create_tables
+from cdp_sync.importing.staging.tables import add_columns, create_tables
 from cdp_sync.model import FileReport, FileState
 from cdp_sync.warehouse import Session, Step, fixed, quote_literal, statement
 
@@ -36,7 +36,7 @@ order by file, path, line"""
             order by all"""
         for file, path, fields in session.rows(parts):
             columns = plan_columns(run.goal, run.profiles, fields)
-            create_tables(session, columns)
+            add_columns(session, columns)
             part, first_row = session.row(
                 "select (select count(*) from staging.part), (select count(*) from staging.staged)"
             )

@@ -53,19 +53,24 @@ class Columns:
     """A row that holds no event is for nothing."""
 
     @property
-    def declared(self) -> list[tuple[str, str]]:
-        """Names and types, in order."""
-        links = [(link.column, "VARCHAR[]" if link.prop.multiple else "VARCHAR") for link in self.links]
-        values = [(value.column, value.sql_type) for value in self.values]
-        clears = [(value.clear, "BOOLEAN") for value in self.values if value.mode == "set_or_clear"]
+    def identity(self) -> list[tuple[str, str]]:
+        """Names and types of those that say what a row is, whether its cells are converted or not."""
         hashes = [("row_hash", "UUID"), ("previous_hash", "UUID"), *([("row_key", "UUID")] if self.keyed else [])]
         if self.processed:
             hashes.append(("source_hash", "UUID"))
         if self.waits:
             hashes.append(("waiting_cells", "STRUCT(field VARCHAR, value VARCHAR)[]"))
+        return [("file", "INTEGER"), ("part", "INTEGER"), *hashes]
+
+    @property
+    def declared(self) -> list[tuple[str, str]]:
+        """Names and types of all."""
+        links = [(link.column, "VARCHAR[]" if link.prop.multiple else "VARCHAR") for link in self.links]
+        values = [(value.column, value.sql_type) for value in self.values]
+        clears = [(value.clear, "BOOLEAN") for value in self.values if value.mode == "set_or_clear"]
         remarks = [("invalid", INVALID_TYPE), ("doubtful", "VARCHAR[]")]
         events = [column for event in self.events for column in event.columns]
-        return [("file", "INTEGER"), ("part", "INTEGER"), *links, *values, *clears, *events, *hashes, *remarks]
+        return [*self.identity, *links, *values, *clears, *events, *remarks]
 
     @property
     def is_usable(self) -> str | None:

@@ -13,7 +13,7 @@ from cdp_sync.importing.converting.conversion import (
     is_among,
     unique,
 )
-from cdp_sync.importing.converting.dates import is_doubtful
+from cdp_sync.importing.converting.dates import is_doubtful, is_doubtful_text
 from cdp_sync.importing.staging.cells import Cell, Cells
 from cdp_sync.importing.staging.columns import Columns
 from cdp_sync.importing.staging.event_cells import Complaint, event_complaints, event_values, fields_of, json_items
@@ -178,7 +178,9 @@ def invalid(columns: Columns, cells: Cells, converted: Sequence[Converted], form
 
 def remarks(columns: Columns, cells: Cells, converted: Sequence[Converted], form: Format) -> str:
     """Return the columns with cells that did not convert, and with fields whose local times are doubtful."""
-    times = ((item.field, _is_doubtful(item, form)) for item in converted if item.prop.type == "datetime")
+    times = [(item.field, _is_doubtful(item, form)) for item in converted if item.prop.type == "datetime"]
+    for listed in json_items(columns.events, form):
+        times += listed.doubtful() if cells.of(str(listed.items.field)) else ()
     found = {field: condition for field, condition in times if condition}
     doubtful = "null"
     if found:
@@ -193,7 +195,5 @@ def remarks(columns: Columns, cells: Cells, converted: Sequence[Converted], form
 def _is_doubtful(item: Converted, form: Format) -> str | None:
     if not item.prop.multiple:
         return is_doubtful(item.cell.name, item.name, form)
-    instant = convert_one(item.prop, "element", form).sql
-    condition = is_doubtful("element", "instant", form)
-    each = condition and naming(instant, "instant", lambda _: condition)
+    each = is_doubtful_text(item.prop, "element", form)
     return each and f"len(list_filter({item.cell.name}, lambda element: {each})) > 0"

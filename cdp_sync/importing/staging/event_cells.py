@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cdp_sync.importing.converting.cell import Conversion, is_visible
 from cdp_sync.importing.converting.conversion import convert_one, fit, has_value
+from cdp_sync.importing.converting.dates import is_doubtful_text
 from cdp_sync.importing.staging.event_columns import StagedEvent, StagedItems
 from cdp_sync.model import Format, Property
 from cdp_sync.warehouse import quote_identifier, quote_literal
@@ -106,7 +107,10 @@ class JsonItems:
 
     @property
     def conversion(self) -> Conversion:
-        """How the texts become items; those that nothing names, or that have no value, are left out."""
+        """How the texts become items; those that nothing names, or that have no value, are left out.
+
+        Where nothing names them, an empty array is an empty list, which replaces the one before.
+        """
         fields = ", ".join(f"{quote_literal(name)}: {self._converted(name).sql}" for name in self.items.named)
         named = self.texts_name
         if identifier := self.items.identifier:
@@ -115,7 +119,7 @@ class JsonItems:
         if not identifier:
             values = ", ".join(f"item.{quote_identifier(name)}::varchar" for name in self.items.named)
             sql = f"list_filter({sql}, lambda item: coalesce({values}) is not null)"
-        return Conversion(f"nullif({sql}, [])", "not a JSON array of objects")
+        return Conversion(f"nullif({sql}, [])" if identifier else sql, "not a JSON array of objects")
 
     def complaints(self, cell: str) -> Iterator[Complaint]:
         """Yield why the field, or items of it, are not imported."""
@@ -142,6 +146,14 @@ class JsonItems:
                     f"left(array_to_string({values}, ', '), 200)",
                     f"{quote_literal(conversion.reason)} || {several}",
                 )
+
+    def doubtful(self) -> Iterator[tuple[str, str | None]]:
+        """Yield the fields with times, each with the condition that clocks skipped or showed twice one of them."""
+        for name, inner in self.items.named.items():
+            if self._prop(name).type == "datetime":
+                each = is_doubtful_text(self._prop(name), f"item.{quote_identifier(name)}", self._form)
+                any_is = f"coalesce(len(list_filter({self.texts_name}, lambda item: {each})) > 0, false)"
+                yield f"{self.items.field}.{inner}", each and any_is
 
     def _prop(self, name: str) -> Property:
         return self.items.prop.item[name]

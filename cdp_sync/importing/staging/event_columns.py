@@ -50,7 +50,7 @@ class StagedItems:
         """The expression for the items of one field as text: their mapped properties that have a value, by name."""
         held = (f"{quote_literal(f'{name}=')} || item.{quote_identifier(name)}::varchar" for name in sorted(self.named))
         item = f"concat_ws(chr(30), {', '.join(held)})"
-        return f"list_transform(fresh.{quote_identifier(self.column)}, lambda item: {item})::varchar"
+        return f"list_transform(nullif(fresh.{quote_identifier(self.column)}, []), lambda item: {item})::varchar"
 
 
 @dataclass(frozen=True)

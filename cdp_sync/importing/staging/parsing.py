@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cdp_sync.errors import NO_ROOM, DiskFull, FileRejected
@@ -24,12 +25,15 @@ from cdp_sync.importing.staging.plan import (
     read_part,
     stage_step,
 )
-from cdp_sync.importing.staging.tables import create_tables
+from cdp_sync.importing.staging.tables import add_columns, create_tables
 from cdp_sync.model import Append, FetchedFile, FileReport, FileState, Format, ImportGoal, Window
 from cdp_sync.model.processed_fields import fields_after, fields_before, sources_of
 from cdp_sync.private import private_folder
 from cdp_sync.processing import Moment, Relation, drop_tables, process
 from cdp_sync.warehouse import KnownFile, Session, Step, fixed, known_files
+
+_ALL = 100.0
+"""The error budget, in percent, that no file exceeds."""
 
 Arrival = FetchedFile | FileReport
 """A file that arrived, or the report of one that did not."""
@@ -149,18 +153,39 @@ class _File:
             self._read_as_before(part)
             self.warnings += [*landed.warnings, *missing, *detected_warnings(goal, profiles, after)]
         self._check_keys()
-        rejected, staged = self.session.row(
-            """select (select count(*) from staging.rejected where file = $file),
-                (select count(*) from staging.staged where file = $file)""",
+        self._check_budget()
+
+    def _check_budget(self) -> None:
+        """Make sure that few rows are rejected: lines that are no rows, and rows that are for nothing."""
+        allowed = self.run.goal.max_rejected_percent
+        lines, rows, useless = self.session.row(
+            f"""select (select count(*) from staging.rejected where file = $file), count(*), count({self._useless})
+            from staging.staged
+            where file = $file""",
             {"file": self.number},
         )
-        read, allowed = rejected + staged, goal.max_rejected_percent
+        read, rejected = lines + rows, lines + useless
         if rejected * 100 > allowed * read:
+            useless_rows = fixed(
+                "staging.rejected", "importing/staging/useless", {"file": self.number}, why=self._useless
+            )
+            self.session.run([useless_rows])
             raise FileRejected(
                 f"More than {allowed:g} % of the rows were rejected: {rejected:,} of {read:,}.",
                 needed="The file must be within the goal's error budget, max_rejected_percent.",
                 remedy="Look at the quarantine, and have the file corrected.",
             )
+
+    @cached_property
+    def _useless(self) -> str:
+        """The expression for why a staged row can be for nothing, as far as there is an error budget to judge that."""
+        goal = self.run.goal
+        if goal.max_rejected_percent >= _ALL:
+            return "null"
+        keyless = "when row_key is null then 'no value in the fields of row_key'" if goal.row_key else ""
+        usable = plan_columns(goal, self.run.profiles).is_usable
+        eventless = f"when not {usable} then 'it holds no usable event'" if usable else ""
+        return f"case when filtered = 1 then null {keyless} {eventless} end" if keyless or eventless else "null"
 
     def _check_keys(self) -> None:
         """Make sure that most rows have a key, where the source says that all should."""
@@ -200,8 +225,6 @@ class _File:
 
     def _stage_part(self, landed: NormalizedPart, columns: Columns) -> None:
         session, run, delta = self.session, self.run, self.fetched.delta
-        if run.goal.map_detected:
-            create_tables(session, columns)
         part, first_row = session.row(
             "select (select count(*) from staging.part), (select count(*) from staging.staged)"
         )
@@ -220,6 +243,7 @@ class _File:
         """Return the step that stages a part, whose rows are processed by then as far as that takes statements."""
         goal, known = self.run.goal, self.known
         if goal.processors:
+            add_columns(self.session, columns)
             relation = part_relation(goal, landed, self.sources, known.read_fields if known else None)
             relation = process(self.session, relation, goal.processors, Moment(self.run.moment))
             return processed_step(goal, columns, landed, relation)
@@ -230,8 +254,10 @@ class _File:
             and not goal.from_elsewhere  # the values of an enricher are merged into converted rows
             and set(goal.row_fields) <= set(landed.head.columns)
             and not (landed.survey.nuls or landed.survey.divided)
+            and not (columns.events_alone and goal.max_rejected_percent < _ALL)  # judged once they are converted
         ):
             return deferred_step(goal, landed)
+        add_columns(self.session, columns)
         return stage_step(goal, columns, landed, known.read_fields if known else None)
 
     def _read_as_before(self, part: Part) -> None:

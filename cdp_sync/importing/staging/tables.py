@@ -4,6 +4,7 @@ Tables named `staging.…` stand in the run's staging file and outlive an op; th
 end with the session. A table that only one function needs is a common table expression and does not stand here.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cdp_sync.importing.staging.columns import Columns
@@ -49,7 +50,7 @@ FROM_THE_START = (
           others=("delta", "linking", "staging", "upserting")),
     Table("staging.line_gap", "a row from which on lines and rows differ by another number",
           "reading.readers.stage_rows", "part integer, row bigint, gap bigint",
-          others=("delta", "linking", "upserting")),
+          others=("delta", "linking", "staging", "upserting")),
     Table("staging.rejected", "a line that is no row, and why", "reading.readers.stage_rows",
           "file integer, part integer, line bigint, raw text, reason text", others=("delta", "staging", "upserting")),
     Table("staging.read_before",
@@ -80,6 +81,8 @@ STAGING_FILE = (
     Table("staging.previous_row", "a row of the previous import of a file", "delta.replace.compare_rows",
           "file integer, same_fingerprint boolean, row_hash uuid, source_hash uuid, applied boolean, profile_id uuid, "
           "sums struct(property varchar, amount varchar)[], read_hash uuid", others=("report", "upserting")),
+    Table("staging.changed_hash", "the digest of rows that a file holds more or less often than its previous import",
+          "delta.replace.compare_rows", "file integer, row_hash uuid"),
     Table("staging.previous_by_key", "what the key of a staged row last brought; only with `row_key`",
           "delta.replace.compare_rows", varies="the columns of `warehouse.keyed_row`", others=("upserting",)),
     Table("staging.unchanged", "a staged row that an earlier import applied", "delta.replace.compare_rows",
@@ -105,6 +108,10 @@ STAGING_FILE = (
     Table("staging.assigned", "a fresh row with its profile and its outcome", "linking.linking.assign_rows",
           "row bigint, profile_id uuid, outcome varchar, ambiguous boolean, alone boolean",
           others=("events", "upserting")),
+)
+
+COMPARING = (
+    Table("chosen_row", "a row to apply, before it is converted", "delta.replace.select_fresh_rows", "row bigint"),
 )
 
 ENRICHING = (
@@ -188,11 +195,13 @@ UPSERTING = (
 LANDING_EVENTS = (
     Table("event_outcome", "what a run does to a file's events of one type", "events.landing.land_events",
           "file integer, touched bigint, created bigint, updated bigint, waiting bigint, contested bigint, "
-          "doubtful bigint, expired bigint", others=("report",)),
+          "doubtful bigint, expired bigint, repeated bigint", others=("report",)),
     Table("expired_row", "a row about an event that was removed because of its age", "events.landing.land_events",
           "_row bigint, _file integer, event_id varchar"),
     Table("event_row", "a row to apply with one of its events", "events.landing.land_events",
           varies="the properties that the goal's `events` fill"),
+    Table("scattered_event", "an event whose rows are far from each other, and how many it has",
+          "events.portions.portions", "event_id varchar, rows bigint"),
     Table("touched_event", "an event that rows are about", "events.landing.land_events",
           varies="whether rows are items"),
     Table("event_patch", "an event with what its rows say", "events.landing.land_events",
@@ -202,23 +211,27 @@ LANDING_EVENTS = (
 )
 # fmt: on
 
-CONTRACT = {table.name: table for table in (*STAGING_FILE, *ENRICHING, *LINKING, *UPSERTING, *LANDING_EVENTS)}
+CONTRACT = {
+    table.name: table for table in (*STAGING_FILE, *COMPARING, *ENRICHING, *LINKING, *UPSERTING, *LANDING_EVENTS)
+}
 """Every table by name: one name is one table."""
 
 
 def create_tables(session: Session, columns: Columns) -> None:
-    """Create the tables that stand in the staging file from the start, or add the columns of another file."""
+    """Create the tables that stand in the staging file from the start; `staged` without columns of converted cells."""
     created = [f"create table if not exists {table.name} ({table.columns})" for table in FROM_THE_START]
-    declared = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns.declared)
-    session.execute(
-        "; ".join(
-            [
-                *created,
-                f"create table if not exists staging.staged ({declared}, cells text, filtered tinyint default 0)",
-            ]
-        )
-    )
+    staged = f"{typed(columns.identity)}, cells text, filtered tinyint default 0"
+    session.execute("; ".join([*created, f"create table if not exists staging.staged ({staged})"]))
+
+
+def add_columns(session: Session, columns: Columns) -> None:
+    """Add the columns that `staged` lacks. Where no cell is converted while it is read, they need not be written."""
     held = {name for name, *_ in session.rows("describe staging.staged")}
     for name, kind in columns.declared:
         if name not in held:
             session.execute(f"alter table staging.staged add column {quote_identifier(name)} {kind}")
+
+
+def typed(columns: Iterable[tuple[str, str]]) -> str:
+    """Return names with their types, as a statement that makes a table has them."""
+    return ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns)

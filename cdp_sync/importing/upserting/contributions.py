@@ -224,9 +224,17 @@ where contribution.counts and {_LANDS}"""
 
 
 def _imported_row_step(columns: Columns, *, summed: bool) -> Step:
+    source_hash = ", r.source_hash" if columns.processed else ""
+    if not (columns.links or columns.consent):  # usable rows are applied, to no profile: no need to join `assigned`
+        sql = f"""insert into warehouse.imported_row by name
+select f.source, r.row_hash, true as applied{source_hash}
+from row_value r
+join staging.file f using (file)
+where {columns.is_usable}"""
+        return Step("warehouse.imported_row", sql)
     sql = f"""insert into warehouse.imported_row by name
 select f.source, r.row_hash, {_LANDS} as applied, a.profile_id,
-    {_sums(columns, "previous.sums" if summed else "")} as sums{", r.source_hash" if columns.processed else ""}
+    {_sums(columns, "previous.sums" if summed else "")} as sums{source_hash}
 from row_value r
 join staging.assigned a using (row)
 join staging.file f using (file)

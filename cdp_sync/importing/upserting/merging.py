@@ -4,6 +4,7 @@ from datetime import datetime
 
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns
+from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.merging.composing import timed_properties
 from cdp_sync.merging.joining import Moment, join_profiles, may_merge, separate
 from cdp_sync.merging.report import Merges
@@ -28,7 +29,7 @@ def land_merges(session: Session, run: ImportRun, columns: Columns, now: datetim
         return Merges()
     for value in columns.values:
         if value.prop in timed_properties(run.profiles):
-            session.run(_time_steps(value.prop.name, value.column, now, only_new=value.mode == "set_if_empty"))
+            session.run(_time_steps(run, value, now))
     checked = "create or replace temp table checked_profile as select profile_id from touched_profile"
     session.run([Step("checked_profile", checked)])
     merges = join_profiles(session, run.profiles, Moment(run.run_id, now))
@@ -37,19 +38,31 @@ def land_merges(session: Session, run: ImportRun, columns: Columns, now: datetim
     return merges
 
 
-def _time_steps(name: str, column: str, now: datetime, *, only_new: bool) -> tuple[Step, ...]:
-    """Return the steps that note when values of a property were said: when their files were last changed."""
-    text, value = quote_literal(name), quote_identifier(column)
+def _time_steps(run: ImportRun, value: StagedValue, now: datetime) -> tuple[Step, ...]:
+    """Return the steps that note when values of a property were said: when their files were last changed.
+
+    A row that waited for its profile was said when its file was imported first.
+    """
+    text, column = quote_literal(value.prop.name), quote_identifier(value.column)
+    only_new = value.mode == "set_if_empty"
     written = f"""and (a.profile_id in (select profile_id from touched_profile where is_new)
     or a.profile_id in (select profile_id from changed_profile where list_contains(_changed, {text})))"""
     said = f"""create or replace temp table said_at as
-select a.profile_id, {"arg_min" if only_new else "arg_max"}(coalesce(file.modified_at, $now), r.row) as said_at
+select
+    a.profile_id,
+    {"arg_min" if only_new else "arg_max"}(coalesce(file.modified_at, known.modified_at, $now), r.row) as said_at
 from row_value r
 join staging.assigned a using (row)
 join staging.file file using (file)
-where a.profile_id is not null and r.{value} is not null {written if only_new else ""}
+left join (
+    select source, arg_max(modified_at, imported_at) as modified_at
+    from warehouse.imported_file
+    where connection = $connection and goal = $goal
+    group by source
+) known on known.source = file.source
+where a.profile_id is not null and r.{column} is not null {written if only_new else ""}
 group by a.profile_id"""
     table = "warehouse.value_time"
     forget = f"delete from {table} where property = {text} and profile_id in (select profile_id from said_at)"
     note = f"insert into {table} by name select {text} as property, profile_id, said_at from said_at"
-    return Step("said_at", said, {"now": now}), Step(table, forget), Step(table, note)
+    return Step("said_at", said, {**run.goal_named, "now": now}), Step(table, forget), Step(table, note)

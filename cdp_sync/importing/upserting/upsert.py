@@ -38,7 +38,8 @@ FEW = 0.05
 
 _VACUUM_EVERY = 16
 """Of so many small imports, DuckDB removes dead rows and joins small row groups after one. It would do so as soon
-as the live rows of row groups fit into one of them, which may take longer than the import."""
+as the live rows of row groups fit into one of them, which may take longer than the import. Events are written in
+portions, which fill no row groups."""
 
 
 def declare_properties(session: Session, run: ImportRun) -> None:
@@ -106,7 +107,8 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Changes:
     """Work out what becomes of every profile; nothing is written yet."""
     if not columns.links:
         session.run(plan.no_profile_steps(columns))
-        return Changes(0, frozenset(), whole=False)
+        known = session.value("select exists (from staging.previous_row)")
+        return Changes(0, frozenset(), whole=False, known=known)
     gone = "false" if columns.keyed else "exists (from staging.gone_row where sums is not null)"
     summed, known, gone_sums = session.row(
         f"select exists (from staging.previous where sums is not null), exists (from staging.previous_row), {gone}"
@@ -155,7 +157,7 @@ def _write(session: Session, run: ImportRun, columns: Columns, changes: Changes,
     session.run(sample_steps(columns, changes))
     if columns.entity.is_person:
         _count_exchanged(session, run, columns, changes, number)
-    if changes.whole and revision_of(session) % _VACUUM_EVERY:
+    if (changes.whole or columns.events) and revision_of(session) % _VACUUM_EVERY:
         session.set("max_vacuum_tasks", "0")
     session.run(plan.write_steps(columns, changes, now, number))
     land_events(session, run, columns, now)

@@ -23,7 +23,7 @@ from cdp_sync.orchestration.goals.segments import PROFILES
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse import Session, Warehouse
-from cdp_sync.warehouse.history import standing_merges
+from cdp_sync.warehouse.history import count_profiles, standing_merges
 
 MERGE = dg.AssetKey(["profiles", "merge"])
 """The asset that applies the merge rules to every profile."""
@@ -118,11 +118,16 @@ def _merge_asset(profiles: Profiles) -> dg.AssetsDefinition:
         def work() -> Merges:
             return apply_rules(warehouse, profiles, run_id=context.run.run_id, now=datetime.now(UTC))
 
+        def look() -> tuple[dict[str, Any], int]:
+            with warehouse.open("read") as session:
+                return _standing(session), count_profiles(session)
+
         merges = attempt(context.log, work, lambda _error: None)
         context.log.info(merges.message)
         context.log_event(dg.AssetCheckEvaluation(asset_key=MERGE, check_name=_CHECK, **_checked(merges)))
-        with warehouse.open("read") as session:
-            return dg.MaterializeResult(metadata={**_metadata(merges), **_standing(session)})
+        standing, profiles_there = attempt(context.log, look, lambda _error: None)
+        context.log_event(dg.AssetMaterialization(PROFILES, metadata={"dagster/row_count": profiles_there}))
+        return dg.MaterializeResult(metadata={**_metadata(merges), **standing})
 
     return merge
 

@@ -37,7 +37,8 @@ class Event:
 
     def frozen(self) -> Key:
         """Return a value that is equal for equal events."""
-        lists = {name: [tuple(sorted(each.items())) for each in items.values()] for name, items in self.items.items()}
+        held = {name: items for name, items in self.items.items() if items}
+        lists = {name: [tuple(sorted(each.items())) for each in items.values()] for name, items in held.items()}
         return (self.person, self.happened_at, repr(sorted(self.values.items())), repr(sorted(lists.items())))
 
     def take(self, said: "Event") -> None:
@@ -47,7 +48,7 @@ class Event:
         self.values |= said.values
         for name, items in said.items.items():
             known = self.items.setdefault(name, {})
-            if any(isinstance(key, int) for key in items):  # no property names an item: the list is one value
+            if not items or any(isinstance(key, int) for key in items):  # no property names an item: it is one value
                 self.items[name] = items
                 continue
             for key, item in items.items():
@@ -301,6 +302,7 @@ def read_items(
         except NoValue:
             complaints.append(items["field"])
             return
+        said.items |= {} if identifier or not row.get(items["field"]) else {name: {}}
     mine: list[str] = []
     for place, one in enumerate(found):
         values: dict[str, Any] = {}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from cdp_sync.importing.events import landing
+from cdp_sync.importing.events import portions
 from cdp_sync.model import COUNTERS, FileGoal, ImportReport, Profiles
 from cdp_sync.warehouse import Session
 from cdp_sync_tests.generated import SEED, examples
@@ -36,9 +36,10 @@ def test_imported_events_agree_with_the_oracle(number: int) -> None:
 @examples(2)
 @given(NUMBERS)
 def test_events_in_portions_agree_with_the_oracle(number: int) -> None:
-    """The same where rows with items are folded two at a time."""
+    """The same where few rows with items are folded at a time."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(landing, "_PORTION", 2)
+        patched.setattr(portions, "_PORTION", 2 + number % 9)
+        patched.setattr(portions, "_SCATTERED", 3)
         agree(number)
 
 

@@ -3,6 +3,9 @@
 import random
 from pathlib import Path
 
+import pytest
+
+from cdp_sync.importing.events import portions
 from cdp_sync.model import FileGoal, Profiles
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.importing.events.event_side import EventSide, by_id
@@ -59,3 +62,42 @@ def test_order_of_rows_decides(tmp_path: Path) -> None:
         name: [each["_person"], each["happened_at"].day, each["status"], [tuple(x.values()) for x in each["products"]]]
         for name, each in found.items()
     } == {name: [*held[:3], list(held[3].items())] for name, held in expected.items()}
+
+
+LINES = FileGoal(
+    name="lines",
+    events=[
+        {
+            "type": "order",
+            "id": "Id",
+            "items": {"products": {"id": "Sku", "map": [{"field": "Price", "property": "price"}]}},
+        }
+    ],
+)
+
+
+def test_rows_of_some_events_are_far_from_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are folded in portions; an order whose lines are in several of them is one event with all its items."""
+    monkeypatch.setattr(portions, "_PORTION", 500)
+    monkeypatch.setattr(portions, "_SCATTERED", 90)
+    side, rows = EventSide(tmp_path, SHOP), [(f"o{number // 3}", f"s{number % 3}") for number in range(3_000)]
+    rows += [(f"o{number}", f"late{number}") for number in range(0, 900, 9)]
+    rows.insert(700, ("o999", "early"))
+    lines = "".join(f"{order},{sku},{number}\n" for number, (order, sku) in enumerate(rows))
+    report = side.run(LINES, [("/lines.csv", f"Id,Sku,Price\n{lines}")])
+    assert (report.counters.events_created, report.counters.rows_applied) == (1_000, len(rows))
+    expected: dict[str, list[tuple[str, int]]] = {}
+    for number, (order, sku) in enumerate(rows):
+        expected.setdefault(order, []).append((sku, number))
+    found = side.rows("select event_id, list_transform(products, lambda x: (x.id, x.price)) from warehouse.event_order")
+    assert dict(found) == expected
+
+
+def test_a_former_line_comes_again(tmp_path: Path) -> None:
+    """The ledger forgets lines that a file no longer holds: a price that returns counts again."""
+    side = EventSide(tmp_path, SHOP)
+    for price in (1, 2, 1):
+        report = side.run(LINES, [("/lines.csv", f"Id,Sku,Price\no1,s1,{price}\no1,s2,5\n")])
+        assert side.rows("select products[1].price from warehouse.event_order") == [(price,)]
+    assert (report.counters.rows_applied, report.counters.rows_unchanged) == (1, 1)
+    assert side.rows("select count(*) from warehouse.imported_row") == [(2,)]

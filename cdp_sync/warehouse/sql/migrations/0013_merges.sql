@@ -18,9 +18,9 @@ create table warehouse.decision (
 create table warehouse.own_profile as from warehouse.profile limit 0;
 
 -- Identifiers of profiles that are merged, of each by itself, which no live profile shows as its own: a row of a file names
--- one of them. _lent: a survivor shows the identifier, but has it of another one.
+-- one of them. And identifiers that survivors show, but have of others.
 create table warehouse.own_identifier (property text, value text, profile_id uuid);
-alter table warehouse.profile_identifier add column _lent boolean;
+create table warehouse.lent_identifier (property text, value text, profile_id uuid);
 
 -- When the values of properties were said that are merged by their time.
 create table warehouse.value_time (property text, profile_id uuid, said_at timestamptz);
@@ -29,7 +29,7 @@ create table warehouse.value_time (property text, profile_id uuid, said_at times
 create view warehouse.linking_identifier as
 select property, value, profile_id
 from warehouse.profile_identifier
-where _lent is not true
+anti join warehouse.lent_identifier using (property, value, profile_id)
 union all
 from warehouse.own_identifier;
 
