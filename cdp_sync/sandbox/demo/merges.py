@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp_sync.calling import call
-from cdp_sync.merge_preview import ids_named, look_at_decisions
+from cdp_sync.merge_preview import id_named, look_at_decisions
 from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.project import load_profile_jobs
 from cdp_sync.orchestration.runs.deciding import decide, unmerge_order
@@ -76,7 +76,7 @@ def _unmerge_couple() -> bool:
     number = COUPLE[-1]
     say("\nKarin and Jens Behrens share an address, but are two people:", lines=True)
     say(call(f"unmerge {number}"))
-    (profile,) = ids_named(number)
+    profile = id_named(number, alone=True)
     decided = decide(load_profile_jobs(), unmerge_order(profile, survivor=None, identifiers=(), decided_by="demo"))
     if decided.merges is None:
         print_error(decided.message)
