@@ -12,6 +12,8 @@ from unittest.mock import patch
 
 import pytest
 
+from cdp_sync.sandbox.demo.files import COUPLE
+from cdp_sync.sandbox.demo.merges import couple_is_apart
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.test_documentation import OPERATING, README, ROOT, blocks
@@ -73,6 +75,20 @@ def test_the_figures_add_up(demonstrated: tuple[Path, dict[str, str]]) -> None:
     created, live, merged, shown, said = figures
     assert (created, shown) == (live + merged, said)
     assert decisions == [("keep_apart", True, 1), ("merge", False, 1), ("merge", True, 2)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_demonstration_notices_a_merge(
+    demonstrated: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demonstration's check of the couple holds after it, and fails where the two are one again."""
+    folder = shutil.copytree(demonstrated[0], tmp_path / "merged")
+    monkeypatch.setenv("CDP_SYNC_DATA", str(folder / "data"))
+    files = folder / "data" / "sandbox" / "sftp"
+    assert couple_is_apart(files)
+    assert status_of(f"cdp-sync merge {' '.join(COUPLE)}", folder, {}) == 0
+    assert not couple_is_apart(files)
 
 
 @pytest.mark.slow
