@@ -12,6 +12,7 @@ from cdp_sync.merging.joining import Moment, join_profiles
 from cdp_sync.merging.report import Merges
 from cdp_sync.merging.splitting import split_identifiers
 from cdp_sync.model import Profiles
+from cdp_sync.model.mail_address import folded
 from cdp_sync.warehouse import Session, Warehouse, statement, sync_events, sync_properties
 
 
@@ -112,7 +113,8 @@ def part_named(session: Session, value: str, *, alone: bool = False) -> UUID:
     Raises:
         UnknownName: There is none, or there are several.
     """
-    found = session.rows(statement(f"{SQL}/named"), {"value": value.strip()})
+    plain = value.strip()
+    found = session.rows(statement(f"{SQL}/named"), {"value": plain, "folded": folded(plain)})
     if not found:
         raise UnknownName("No profile has this identifier or id.")
     if len(found) > 1 and (alone or len({live for _, live in found}) > 1):

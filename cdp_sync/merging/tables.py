@@ -1,7 +1,7 @@
 """Every intermediate table of merging; each is made anew by each run of it."""
 
 TABLES = {
-    "checked_profile": "a profile to look at, by its own id; whoever asks for merging makes it",
+    "checked_profile": "a profile to look at, by its own id; the caller of merging makes it",
     "sought_profile": "a profile whose values are looked at in a round",
     "seen_profile": "a profile whose values were looked at",
     "every_shared_value": "a value of a rule's property that several profiles have; where many are looked at",

@@ -63,7 +63,7 @@ class Measured:
 
 
 def write_file(path: Path, rows: int, pairs: int) -> None:
-    """Write customers, of whom the last `pairs` have the address of one of the first."""
+    """Write customers; each of the last `pairs` has the address of one of the first."""
     duckdb.sql(
         f"""copy (
             select

@@ -44,7 +44,7 @@ class Lasting:
     """Parts and fields of which something was said that overwrites."""
 
     def model(self) -> Profiles:
-        """Return a model whose merged profiles show the same whoever was created first, but for the keys."""
+        """Return a model whose merged profiles show the same but for the keys, in any order of creation."""
         return Profiles(
             properties=[
                 {"name": "number", "identifier": True},

@@ -4,7 +4,7 @@ A part is a profile that was ever created, by its position in the order of creat
 itself. Importing is that of `cdp_sync_tests.oracle`, whose profiles are the parts.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -92,7 +92,8 @@ class Who:
             return
         for mapping, value in row.said:
             key = (row.profile, mapping.property)
-            if value is not None and not (mapping.mode == "set_if_empty" and key in held):
+            writes = row.counts if mapping.mode == "add" else mapping.mode != "set_if_empty" or key not in held
+            if value is not None and writes:
                 self.said[key] = said_at
                 held |= {key} if mapping.mode == "set_if_empty" else set()
         for event in goal.events:
@@ -172,14 +173,27 @@ class Who:
         let_go = {value for part in touched for value in values_held(self.parts[part], self.declared)} & common
         touched |= {number for number, part in enumerate(self.parts) if let_go & {*values_held(part, self.declared)}}
         pairs = list(self.pairs())
+        concerned = self.concerned(touched, common)
         for group in components(range(len(self.parts)), [*self.merges, *pairs]):
-            if group & touched:
+            if group & concerned:
                 self.settle(group, pairs)
         after = self.live()
         return Outcome(
             sum(before.get(part, part) == part != live for part, live in after.items()),
             sum(before.get(part, part) != part == live for part, live in after.items()),
         )
+
+    def concerned(self, touched: set[int], common: Collection[LinkValue]) -> set[int]:
+        """Return the parts that touched ones lead to, through values that they share and through decisions."""
+        names = {rule.property for rule in self.declared.merge_rules}
+        holders: dict[LinkValue, list[int]] = defaultdict(list)
+        for number, part in enumerate(self.parts):
+            for name, value in values_held(part, self.declared):
+                if name in names and len(value) >= SHORTEST and (name, value) not in common:
+                    holders[name, value].append(number)
+        shared = [Edge(first, other) for first, *others in holders.values() for other in others]
+        groups = components(range(len(self.parts)), [*self.merges, *shared])
+        return set().union(*(group for group in groups if group & touched))
 
     def settle(self, group: set[int], pairs: Sequence[Edge]) -> None:
         """Decide who of a group are one."""

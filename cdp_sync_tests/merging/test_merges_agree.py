@@ -72,8 +72,10 @@ def import_with_both(who: Who, product: MergeSide, step: Import) -> None:
 
 
 def row_counters(counters: Counters) -> dict[str, int]:
-    """Return the counters of rows and values that are not 0."""
-    return {name: n for name, n in vars(counters).items() if n and name.startswith(("rows_", "values_"))}
+    """Return the counters of rows, values and new profiles that are not 0."""
+    return {
+        name: n for name, n in vars(counters).items() if n and name.startswith(("rows_", "values_", "profiles_created"))
+    }
 
 
 def decide_with_both(who: Who, product: MergeSide, step: Decide) -> None:
