@@ -319,3 +319,40 @@ def test_a_row_that_waited_is_as_old_as_its_file(side: MergeSide) -> None:
     side.deliver(waiting, [("/nothing.csv", b"Number,Email,City\n", NOON)])
     assert [own.get("city") for own in side.look().own.values()] == ["Old", "Young"]
     assert shown(side)["n1"]["city"] == "Young"
+
+
+def test_a_new_rule_is_for_everybody(side: MergeSide) -> None:
+    """A preview shows the pairs of a new rule; applied, it merges them; and without it they stay merged."""
+    without = PEOPLE.model_copy(update={"merge_rules": ()})
+    side.declared = without
+    deliver(side, "/1.csv", "n1,ann@x,Ann,10,red", "n2,ann@x|anna@x,Anna,5,blue", "n3,cid@x,,,")
+    assert shown(side).keys() == {"n1", "n2", "n3"}
+    side.declared = PEOPLE
+    preview = side.apply_rules(preview=True)
+    (pair,) = preview.evidence
+    assert (preview.merged, pair.rule, pair.property, pair.value) == (1, "emails", "emails", "ann@x")
+    assert [pair.left, pair.right] == side.ids[:2]
+    assert shown(side).keys() == {"n1", "n2", "n3"}
+    assert side.apply_rules().merged == 1
+    side.declared = without
+    assert (side.apply_rules().unmerged, shown(side).keys()) == (0, {"n1", "n3"})
+    side.unmerge("n2")
+    assert shown(side).keys() == {"n1", "n2", "n3"}
+
+
+def test_events_without_an_id_are_not_doubled(side: MergeSide) -> None:
+    """Events whose id is made of their content stay the same ones when their profile is merged, and unmerged."""
+    goal = ORDERS.model_copy(update={"events": (ORDERS.events[0].model_copy(update={"id": None}),)})
+
+    def visits(path: str) -> list[tuple[int, int]]:
+        side.deliver(goal, [(path, b"Number,At\nn1,2024-05-01\nn2,2024-05-01\nn2,2024-05-02\n", NOON)])
+        side.look()
+        holders = side.rows("select profile_id::text, count(*) from warehouse.event_order group by all")
+        return sorted((side.ids.index(holder), count) for holder, count in holders)
+
+    deliver(side, "/1.csv", "n1,ann@x,,,", "n2,anna@x,,,")
+    assert visits("/a.csv") == [(0, 1), (1, 2)]
+    deliver(side, "/2.csv", "n2,ann@x,,,")
+    assert visits("/b.csv") == [(0, 3)]
+    side.unmerge("n2")
+    assert visits("/c.csv") == [(0, 1), (1, 2)]
