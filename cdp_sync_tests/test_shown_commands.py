@@ -12,7 +12,10 @@ from unittest.mock import patch
 
 import pytest
 
+from cdp_sync.sandbox.demo.files import COUPLE
+from cdp_sync.sandbox.demo.merges import couple_is_apart
 from cdp_sync.sandbox.servers import SandboxServers
+from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.test_documentation import OPERATING, README, ROOT, blocks
 from cdp_sync_tests.trail import victim
 
@@ -21,6 +24,17 @@ LINES = [
     for line in "\n".join(blocks(README + OPERATING, "console")).splitlines()
     if line.startswith("$ cdp-sync ") and not line.startswith("$ cdp-sync sandbox")
 ]
+
+FIGURES = """
+select
+    (select sum(profiles_created) from warehouse.run),
+    count(*) filter (merged_into is null), count(*) filter (merged_into is not null),
+    sum(branch_total) filter (merged_into is null),
+    (select sum(branch_total) from warehouse.profile_by_itself)
+from warehouse.profile"""
+"""How many profiles were created, are live and are merged; the totals of live profiles, and of all by themselves."""
+
+DECISIONS = "select kind, revoked_at is null as holds, count(*) from warehouse.decision group by all order by all"
 
 
 def status_of(line: str, folder: Path, environ: dict[str, str]) -> int | None:
@@ -53,6 +67,32 @@ def test_shown_commands_succeed(demonstrated: tuple[Path, dict[str, str]]) -> No
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+def test_the_figures_add_up(demonstrated: tuple[Path, dict[str, str]]) -> None:
+    """Profiles that were created are live or merged, live ones show the sums of all, and one merge was taken back."""
+    with Warehouse(demonstrated[0] / "data" / "warehouse.duckdb").open("read") as session:
+        (figures,) = session.rows(FIGURES)
+        decisions = session.rows(DECISIONS)
+    created, live, merged, shown, said = figures
+    assert (created, shown) == (live + merged, said)
+    assert decisions == [("keep_apart", True, 1), ("merge", False, 1), ("merge", True, 2)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_demonstration_notices_a_merge(
+    demonstrated: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demonstration's check of the couple holds after it, and fails where the two are one again."""
+    folder = shutil.copytree(demonstrated[0], tmp_path / "merged")
+    monkeypatch.setenv("CDP_SYNC_DATA", str(folder / "data"))
+    files = folder / "data" / "sandbox" / "sftp"
+    assert couple_is_apart(files)
+    assert status_of(f"cdp-sync merge {' '.join(COUPLE)}", folder, {}) == 0
+    assert not couple_is_apart(files)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_second_demonstration_continues(demonstrated: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     """A second demonstration continues: it keeps earlier corrections and delivers the file of another day.
 
@@ -71,6 +111,9 @@ def test_a_second_demonstration_continues(demonstrated: tuple[Path, dict[str, st
     first, second = done.stdout.split("2. One file")[:2]
     assert "1. An earlier demonstration has imported these files" in first
     assert "imported " not in first.split("files", 1)[1]
+    assert "An earlier demonstration unmerged them." in first
+    assert "2 profiles would be merged by email, but were decided to stay apart." in second
+    assert "They are two profiles, each with the values of its own rows." in second
     assert "The first files arrive" not in done.stdout
     assert "customers_2026-01-08.csv  imported" in second
     (order,) = [line.split() for line in done.stdout.splitlines() if line.startswith("  order A-9001 ")]

@@ -21,6 +21,7 @@ LINES = "webshop/inbox/order_lines_2026-01-06.csv"
 CONSENTS = "webshop/inbox/consents_2026-01-06.csv"
 BRANCH_ONE = "filiale/inbox/kunden_2026-01-05.csv"
 BRANCH_TWO = "filiale/inbox/kunden_2026-01-06.csv.gz"
+BRANCH_THREE = "filiale/inbox/kunden_2026-01-07.csv.gz"
 STORES = "filiale/inbox/filialen_2026-01-05.csv"
 DAILY = (BRANCH_TWO, SHOP_TWO, ORDERS, LINES, CONSENTS)
 FILES = (STORES, BRANCH_ONE, SHOP_ONE, *DAILY)
@@ -218,6 +219,38 @@ def test_people_overlap(root: Path) -> None:
     assert any(row[3] != before.get(row[0], row[3]) for row in later)
 
 
+def test_one_address_with_several_numbers(root: Path) -> None:
+    """A customer of the web shop has two other numbers at the branch, under the same address."""
+    shop, branch = read(root / SHOP_ONE), read(root / BRANCH_ONE)
+    numbers = {row[1] for row in shop if row[0] == demo.VERA}
+    cards = {row[0] for row in branch if row[1:2] and row[1].lower() == demo.VERA}
+    assert (len(numbers), len(cards), numbers & cards) == (1, 2, set())
+
+
+def test_the_couple(tmp_path: Path) -> None:
+    """A couple with one address is in every file of the branch, each of them with a total that rises."""
+    demo.write_demo_files(tmp_path)
+    totals = []
+    for path in (BRANCH_ONE, BRANCH_TWO, BRANCH_THREE):
+        rows = {row[0]: row for row in read(tmp_path / path)}
+        karin, jens = (rows[card] for card in demo.COUPLE)
+        assert karin[1] == jens[1]
+        assert karin[2] != jens[2]
+        totals.append([Decimal(row[4].replace(",", ".")) for row in (karin, jens)])
+        demo.deliver_corrections(tmp_path)
+    karins, jenss = zip(*totals, strict=True)
+    assert (sorted(set(karins)), sorted(set(jenss))) == (list(karins), list(jenss))
+
+
+def test_the_last_rows_of_the_couple(tmp_path: Path) -> None:
+    """What the check of the couple expects is what the branch's last file says."""
+    demo.write_demo_files(tmp_path)
+    demo.deliver_corrections(tmp_path)
+    rows = {row[0]: row for row in read(tmp_path / BRANCH_THREE)}
+    found = [(card, rows[card][2], Decimal(rows[card][4].replace(",", "."))) for card in demo.COUPLE]
+    assert demo.last_rows_of_couple(tmp_path) == found
+
+
 def test_sums(root: Path) -> None:
     """Several people have more than one order."""
     people = [email.lower() for email in column(read(root / ORDERS), "Email")]
@@ -238,12 +271,13 @@ def test_lines_of_orders(root: Path) -> None:
 
 
 def test_corrections(tmp_path: Path) -> None:
-    """The second act corrects rows of the last file, keeps the others, appends rows, and adds a file."""
+    """The second act corrects rows of the last file, keeps the others, appends rows, and adds the next day's files."""
     demo.write_demo_files(tmp_path)
     before, modified_at = read(tmp_path / SHOP_TWO), (tmp_path / SHOP_TWO).stat().st_mtime
     lines = read(tmp_path / LINES)
-    rewritten, added, corrected_lines = demo.deliver_corrections(tmp_path)
-    assert (rewritten, added, corrected_lines) == (tmp_path / SHOP_TWO, tmp_path / SHOP_THREE, tmp_path / LINES)
+    rewritten, added, corrected_lines, branch = demo.deliver_corrections(tmp_path)
+    expected = [tmp_path / path for path in (SHOP_TWO, SHOP_THREE, LINES, BRANCH_THREE)]
+    assert [rewritten, added, corrected_lines, branch] == expected
     assert [row[0] for row, now in zip(lines, read(corrected_lines), strict=True) if row != now] == ["A-9001"]
     assert added.stat().st_mtime > rewritten.stat().st_mtime > modified_at
     after = read(rewritten)

@@ -84,9 +84,15 @@ def test_all_profiles_with_an_identifier_are_found(session: Session) -> None:
     assert ids(session, "C1") == {ADA, BOB}
 
 
-def test_merged_profiles_and_unknown_values_are_not_found(session: Session) -> None:
-    """Merged profiles and unknown values are not found."""
-    assert [ids(session, value) for value in ("old@x.nl", str(GONE), "C9", "nobody", "", "'")] == [set()] * 6
+def test_a_merged_profile_finds_the_live_one(session: Session) -> None:
+    """The id of a profile that was merged into another one finds that one, and says so."""
+    (found,) = profiles_named(session, str(GONE))
+    assert (found["profile_id"], found["named_parts"]) == (ADA, [GONE])
+
+
+def test_unknown_values_are_not_found(session: Session) -> None:
+    """Unknown values name nobody."""
+    assert [ids(session, value) for value in ("old@x.nl", "C9", "nobody", "", "'")] == [set()] * 5
 
 
 def test_a_profile_has_its_properties_and_latest_changes(session: Session) -> None:

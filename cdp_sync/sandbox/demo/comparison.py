@@ -191,9 +191,9 @@ class BothSides:
             orders = {order: _order(total, items) for order, total, items in session.rows(_ORDERS, {"email": email})}
         there = self.platform.user(email)
         rows = [
-            *([("sid", _shown(here["sailthru_profile_id"]), there.id)] if there.id else []),
-            *((name, _shown(held), _shown(value)) for name, held, value in self._fields(here, there.fields)),
-            ("lists", _shown(here["mailing_lists"]), _shown(sorted(there.lists))),
+            *([("sid", shown(here["sailthru_profile_id"]), there.id)] if there.id else []),
+            *((name, shown(held), shown(value)) for name, held, value in self._fields(here, there.fields)),
+            ("lists", shown(here["mailing_lists"]), shown(sorted(there.lists))),
             *((f"order {order}", orders.get(order, ""), bought) for order, bought in there.orders.items()),
         ]
         return Person(email, tuple(rows))
@@ -217,7 +217,8 @@ def _order(total: float | Decimal, items: Iterable[Mapping[str, Any]] | None) ->
     return ": ".join(filter(None, (f"{total:.2f}", ", ".join(bought))))
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as people read it."""
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, datetime):

@@ -17,7 +17,8 @@ from cdp_sync.orchestration.project import load_connection
 from cdp_sync.orchestration.runs.launch import Order, Outcome, launch
 from cdp_sync.printing import print_table, print_title, say
 from cdp_sync.sandbox.demo.comparison import BothSides, both_sides
-from cdp_sync.sandbox.demo.files import OUTBOX, deliver_corrections, write_demo_files
+from cdp_sync.sandbox.demo.files import OUTBOX, VERA, deliver_corrections, write_demo_files
+from cdp_sync.sandbox.demo.merges import couple_is_apart, mend_merges
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.scaffold.project import write_settings
 from cdp_sync.terminal import print_export_preview, print_goal, print_quarantine, show_progress
@@ -31,7 +32,9 @@ select * from (
     select
         count(*) as profiles, count(email) as "with e-mail", count(customer_number) as "with customer number",
         sum(order_total) as "order total", sum(branch_total) as "branch total"
-    from warehouse.profile
+    from warehouse.live_profile
+), (
+    select count(*) as "merged into others" from warehouse.profile where merged_into is not null
 ), (
     select
         count(*) filter (not waits) as orders, sum(len(products)) filter (not waits)::bigint as "lines of orders",
@@ -43,7 +46,7 @@ select * from (
 
 
 def play() -> int:
-    """Run all acts; return 0 if every run succeeded.
+    """Run all acts; return 0 if every run succeeded, and profiles that were unmerged stayed apart.
 
     Raises:
         NoProject: The working directory is neither empty nor the demonstration's project.
@@ -53,21 +56,25 @@ def play() -> int:
         definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
         sides = both_sides(load_declarations())
         say(f"{_servers(servers)}\n", lines=True)
-        outcomes = []
-        for title, prepare in _acts(servers, sides, continues=data_folder().warehouse.exists()):
-            outcomes += _act(definitions, title, prepare)
-            for side in sides:
-                side.look()
+        first, *later = _acts(servers, sides, continues=data_folder().warehouse.exists())
+        outcomes = _act(definitions, sides, first)
+        apart = _succeeded(outcomes) and mend_merges()
+        for act in later:
+            outcomes += _act(definitions, sides, act)
+        apart = apart and couple_is_apart(servers.root)
         _show_warehouse()
         _show_outbox(servers.root / OUTBOX)
         for side in sides:
             _show_platform(side)
     further = [
         call(words)
-        for words in ("runs", "quarantine", "profile ada.quill@example.com", "group store B1", "segment regulars", "up")
+        for words in (
+            *("runs", "quarantine", "profile ada.quill@example.com", f"profile {VERA}", "group store B1"),
+            *("segment regulars", "merges", "up"),
+        )
     ]
     say("\n  ".join(["Look further:", *further]), lines=True)
-    return 0 if all(outcome.state == "success" for outcome in outcomes) else 1
+    return 0 if apart and _succeeded(outcomes) else 1
 
 
 def _prepare_folder() -> None:
@@ -91,8 +98,11 @@ Act = tuple[str, Callable[[], object]]
 
 
 def _acts(servers: SandboxServers, sides: Sequence[BothSides], *, continues: bool) -> tuple[Act, ...]:
-    """Return the acts; where an earlier demonstration imported its files, they begin with the next day's."""
-    corrections = "One file is delivered again with corrections, one more arrives"
+    """Return the acts; where an earlier demonstration imported its files, they begin with the next day's.
+
+    The first day's files are written in any case: those of an earlier version of the demonstration may differ.
+    """
+    corrections = "One file is delivered again with corrections, new ones arrive"
     last: Act = ("3. Nothing has changed", lambda: None)
 
     def deliver() -> None:
@@ -105,12 +115,16 @@ def _acts(servers: SandboxServers, sides: Sequence[BothSides], *, continues: boo
 
     if continues:
         return (
-            ("1. An earlier demonstration has imported these files", lambda: None),
+            ("1. An earlier demonstration has imported these files", lambda: write_demo_files(servers.root, rounds=0)),
             (f"2. {corrections}", deliver),
             last,
         )
     arrive: Act = ("1. The first files arrive", lambda: write_demo_files(servers.root))
     return arrive, (f"2. {corrections}; two people join", deliver_and_join), last
+
+
+def _succeeded(outcomes: Sequence[Outcome]) -> bool:
+    return all(outcome.state == "success" for outcome in outcomes)
 
 
 def _servers(servers: SandboxServers) -> str:
@@ -119,7 +133,8 @@ def _servers(servers: SandboxServers) -> str:
     return "\n".join([servers.summary.splitlines()[0], *apis])
 
 
-def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callable[[], object]) -> list[Outcome]:
+def _act(definitions: Mapping[str, dg.Definitions], sides: Sequence[BothSides], act: Act) -> list[Outcome]:
+    title, prepare = act
     print_title(title)
     prepare()
     outcomes = []
@@ -130,6 +145,8 @@ def _act(definitions: Mapping[str, dg.Definitions], title: str, prepare: Callabl
         for report in outcome.goals:
             print_goal(report)
         outcomes.append(outcome)
+    for side in sides:
+        side.look()
     return outcomes
 
 

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,11 @@ STORES: tuple[Row, ...] = (
 
 _ADA = ("ada.quill@example.com", "0171900", "Ada", "Quill", "4", "80.00", "art", "1971-04-02", "2026-01-04 09:00:00")
 _BEN = ("ben.stone@example.org", "0171901", "Ben", "Stone", "1", "12.50", "music", "1988-12-24", "2026-01-03 18:30:00")
+
+VERA = "vera.sommer@example.org"
+"""A customer of the web shop who has two cards of the branch: three numbers, one address."""
+COUPLE = ("0172914", "0172915")
+"""Cards of a couple, who gave the branch one address."""
 
 SHOP_ODDITIES: dict[str, tuple[Row, ...]] = {
     "people that later rows mix up": ((*_ADA, "true"), (*_BEN, "false")),
@@ -83,6 +89,9 @@ SHOP_ODDITIES: dict[str, tuple[Row, ...]] = {
         ("phone@example.net", "+44 171 555 0199", "Phil", "Phone", "1", "1.00", "", "1977-07-07", "", "true"),
         ("postal@example.net", "0171", "Posy", "Postal", "1", "1.00", "0171;01099", "1978-08-08", "", "true"),
     ),
+    "a customer of the branch as well": (
+        (VERA, "0171913", "Vera", "Sommer", "12", "96.00", "books", "1979-05-17", "2026-01-04 17:00:00", "true"),
+    ),
 }
 """Rows of the web shop's first delivery, by what is odd about them."""
 
@@ -117,6 +126,16 @@ LINE_ODDITIES: dict[str, tuple[Row, ...]] = {
 }
 """Rows of each file of order lines."""
 
+
+def _couple(day: int) -> tuple[Row, ...]:
+    """Return the rows of the couple, who buy something every day."""
+    karin, jens = COUPLE
+    return (
+        (karin, "behrens@example.net", "Karin", "Behrens", f"{60 + 5 * day},00", "12.06.1966", "Garten"),
+        (jens, "behrens@example.net", "Jens", "Behrens", f"{20 + 2 * day},50", "30.10.1963", "Wein"),
+    )
+
+
 BRANCH_ODDITIES: dict[str, tuple[Row, ...]] = {
     "exact duplicates": (("0172902", "doppelt@example.net", "Dora", "Doppel", "12,00", "01.02.1983", "Garten"),) * 2,
     "one person, different values": (
@@ -135,14 +154,19 @@ BRANCH_ODDITIES: dict[str, tuple[Row, ...]] = {
     ),
     "impossible date": (("0172909", "februar@example.net", "Fritz", "Februar", "5,00", "31.02.1990", ""),),
     "nobody": (
-        ("", "", "Ohne", "Nummer", "1,00", "", ""),
+        ("-", "", "Ohne", "Nummer", "1,00", "", ""),
         ("unknown", "", "Un", "Bekannt", "1,00", "", ""),
-        ("0000", "-", "Lauf", "Kunde", "1,00", "", ""),
+        ("0000", "", "Lauf", "Kunde", "1,00", "", ""),
     ),
     "awkward names": (
         ("0172910", "dangelo@example.net", "Chloé", "D'Angelo", "3,00", "10.10.1980", ""),
         ("0172911", "graf@example.net", "Götz", "Graf; von Öhningen", "4,00", "11.11.1981", "Wein|Käse"),
     ),
+    "a customer of the web shop, with two cards": (
+        ("0172912", VERA.capitalize(), "Vera", "Sommer-Kühn", "59,90", "17.05.1979", "Garten|Wein"),
+        ("0172913", VERA.upper(), "Vera", "Sommer-Kühn", "40,10", "17.05.1979", "Küche"),
+    ),
+    "a couple with one address": _couple(0),
 }
 """Rows of the branch office's first delivery."""
 
@@ -199,21 +223,34 @@ def write_demo_files(root: Path, *, seed: int = 20260101, rounds: int = 1) -> li
 
 
 def deliver_corrections(root: Path, *, seed: int = 20260101) -> list[Path]:
-    """Write the last web shop file once more, corrected and longer, the next day's, and corrected order lines.
+    """Write the last web shop file once more, corrected and longer, corrected order lines, and the next day's files.
 
     Args:
         root: Where `write_demo_files` wrote.
         seed: The seed it was given.
     """
-    day, day_of_lines = (_last_day(root, name) for name in ("customers", "order_lines"))
+    day, lines, branch = (
+        _last_day(root, each) for each in (f"{SHOP}/customers", f"{SHOP}/order_lines", f"{BRANCH}/kunden")
+    )
     shop_files = _shop_file(seed, day, corrected=True), _shop_file(seed, day + 1)
-    return [each.write(root) for each in (*shop_files, _lines_file(seed, day_of_lines, corrected=True))]
+    others = _lines_file(seed, lines, corrected=True), _branch_file(seed, branch + 1)
+    return [each.write(root) for each in (*shop_files, *others)]
 
 
-def _last_day(root: Path, name: str) -> int:
-    """Return the day of the web shop's last file of a name, counted from the first day."""
-    last = max((root / SHOP).glob(f"{name}_*.csv"))
-    return (date.fromisoformat(last.stem.rpartition("_")[2]) - FIRST_DAY).days
+def last_rows_of_couple(root: Path) -> list[tuple[str, str, Decimal]]:
+    """Return card, first name and total of both, as the branch's last file has them.
+
+    Args:
+        root: Where `write_demo_files` wrote.
+    """
+    rows = _couple(_last_day(root, f"{BRANCH}/kunden"))
+    return [(card, name, Decimal(total.replace(",", "."))) for card, _, name, _, total, *_ in rows]
+
+
+def _last_day(root: Path, path: str) -> int:
+    """Return the day of the last file whose path begins so, counted from the first day."""
+    last = max(root.glob(f"{path}_*.csv*"))
+    return (date.fromisoformat(last.name.partition(".")[0].rpartition("_")[2]) - FIRST_DAY).days
 
 
 def _shop_file(seed: int, day: int, *, corrected: bool = False) -> Delivery:
@@ -275,7 +312,7 @@ def _consents_file(seed: int, day: int) -> Delivery:
 
 
 def _branch_file(seed: int, day: int) -> Delivery:
-    rows = _branch_rows(seed, day) + (_flat(BRANCH_ODDITIES.values()) if day == 0 else [])
+    rows = _branch_rows(seed, day) + (list(_couple(day)) if day else _flat(BRANCH_ODDITIES.values()))
     at = _instant(day, hour=5)
     path = f"{BRANCH}/kunden_{at:%Y-%m-%d}.csv" + (".gz" if day else "")
     return Delivery(path, BRANCH_HEADER, rows, at, separator=";", newline="\r\n", encoding="latin-1")
