@@ -204,7 +204,8 @@ class Who:
             if any(pair <= cluster for pair in self.apart):
                 fitting = [one for one in fitting if one.left not in cluster or one in standing]
         self.merges = [one for one in self.merges if one not in standing]
-        self.merges += [one for one in standing if one in fitting] + earliest(set(fitting) - set(standing))
+        self.merges += [one for one in standing if one in fitting]
+        self.merges += set(earliest(set(fitting) & set(pairs))) - set(standing)
 
     def fit(self, group: Iterable[int], edges: Sequence[Edge]) -> Iterator[Edge]:
         """Yield the edges without those of the last rules of clusters that do not fit."""
