@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.event import EventProperty, EventType, ItemProperty
-from cdp_sync.model.export import ExportFile
+from cdp_sync.model.export import ExportFile, ReplacedFile
 from cdp_sync.model.format import ExportFormat
 from cdp_sync.model.goal import Goal
 from cdp_sync.model.profile import Profiles
@@ -126,6 +127,14 @@ class EventExportGoal(Goal):
         """Whether the name of a file has the time of its run."""
         is_new = self.window == "since_last" or (self.window == "all" and self.file.name == GOAL_AND_TIMESTAMP)
         return is_new or self.file.timestamp
+
+    @property
+    def replaced_files(self) -> tuple[ReplacedFile, ...]:
+        """The files that every run replaces; none where names have the time of the run."""
+        if self.has_timestamp or self.file.name == GOAL_AND_TIMESTAMP:
+            return ()
+        place = PurePosixPath(self.directory), self.file.name, self.file.compress
+        return tuple(ReplacedFile(*place, name, self.by_day) for name in (self.events if self.by_type else ("",)))
 
     @property
     def destination(self) -> str:

@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -99,6 +101,20 @@ class ExportColumn(Declared):
             yield from profiles.segment_problem("segments", name)
 
 
+@dataclass(frozen=True)
+class ReplacedFile:
+    """A file on a server that every run of a goal replaces."""
+
+    directory: PurePosixPath
+    name: str
+    """As it is declared."""
+    compress: str
+    event_type: str = ""
+    """The type of events that follows the name, if one does."""
+    by_day: bool = False
+    """Whether a day follows the name."""
+
+
 class ExportGoal(Goal):
     """Lets a segment's profiles leave."""
 
@@ -123,6 +139,11 @@ class ExportGoal(Goal):
         if self.map and not any(column.property for column in self.map):
             raise ValueError("map: no column holds a property; only profiles with a value in one are exported")
         return self
+
+    @property
+    def replaced_files(self) -> tuple[ReplacedFile, ...]:
+        """The files on a server that every run replaces."""
+        return ()
 
     @property
     @abstractmethod
@@ -178,6 +199,13 @@ class FileExportGoal(ExportGoal):
     def destination(self) -> str:
         """Where profiles go, for people."""
         return f"file: `{self.file.name}` in `{self.directory}`"
+
+    @property
+    def replaced_files(self) -> tuple[ReplacedFile, ...]:
+        """The file that every run replaces; none where names have the time of the run."""
+        if self.file.timestamp or self.file.name == SEGMENT_AND_TIMESTAMP:
+            return ()
+        return (ReplacedFile(PurePosixPath(self.directory), self.file.name, self.file.compress),)
 
     def column_problems(self, column: ExportColumn, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile, or a file, in one of the columns."""

@@ -213,7 +213,8 @@ def test_an_older_warehouse_is_counted_from_its_history(exchanges: Exchanges) ->
 
 def downgrade(execute: Callable[[str], object]) -> None:
     """Downgrade the warehouse to version 2."""
-    execute("drop view warehouse.run_goal")
+    for view in ("run_goal", "linking_identifier", "profile_by_itself", "merged_profile"):
+        execute(f"drop view warehouse.{view}")
     execute("drop view warehouse.live_profile")
     execute("drop table warehouse.watermark")
     execute(
@@ -246,6 +247,11 @@ def downgrade(execute: Callable[[str], object]) -> None:
         "exported_event",
         "exported_until",
         "exported_event_profile",
+        "decision",
+        "own_profile",
+        "own_identifier",
+        "lent_identifier",
+        "value_time",
     ):
         execute(f"drop table warehouse.{table}")
     execute("alter table warehouse.profile drop column _created_by")
@@ -255,10 +261,11 @@ def downgrade(execute: Callable[[str], object]) -> None:
     for column in ("kind", "row_hash", "seen_run_id"):
         execute(f"alter table warehouse.quarantine drop column {column}")
     execute("alter table warehouse.identifier_property drop column domains_in_ascii")
-    of_imports = tuple(f"{what}_{how}" for what in ("events", "groups") for how in ("created", "updated", "unchanged"))
+    changes = [f"{what}_{how}" for what in ("events", "groups") for how in ("created", "updated", "unchanged")]
+    of_imports = (*changes, "events_waiting", "profiles_merged", "profiles_unmerged")
     of_exports = ("in_window", "without_consent", "without_items", "not_deliverable", "same", "written")
-    for column in (*of_imports, "events_waiting"):
+    for column in of_imports:
         execute(f"alter table warehouse.imported_file drop column {column}")
-    for column in (*of_imports, "events_waiting", *(f"events_{how}" for how in of_exports)):
+    for column in (*of_imports, *(f"events_{how}" for how in of_exports)):
         execute(f"alter table warehouse.run drop column {column}")
     execute("delete from warehouse.migration where version > 2")
