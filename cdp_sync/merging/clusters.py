@@ -40,7 +40,7 @@ def _edge_steps(profiles: Profiles) -> Iterator[Step]:
 
 
 def rule_in_words(profiles: Profiles) -> str:
-    """Return the expression for the words of a rule by its number; those of a rule that is no more are empty."""
+    """Return the expression for the words of a rule by its number."""
     whens = " ".join(
         f"when {number} then {quote_literal(rule.words)}" for number, rule in enumerate(profiles.merge_rules, 1)
     )

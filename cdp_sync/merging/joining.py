@@ -54,8 +54,8 @@ def join_profiles(session: Session, profiles: Profiles, moment: Moment, *, every
     """
     look(session, profiles, every=every)
     stopped = blocked(session)
-    session.run(_decision_steps(profiles, moment))
-    found = evidence(session, moment)
+    session.run(_decision_steps(moment))
+    found = evidence(session)
     if not session.value("select exists (from cluster)"):
         return Merges(evidence=found, blocked=stopped)
     separate(session, "cluster")
@@ -78,8 +78,8 @@ def look(session: Session, profiles: Profiles, *, every: bool = False) -> None:
     session.run([fixed("new_edge", f"{SQL}/new_edge", words=rule_in_words(profiles))])
 
 
-def evidence(session: Session, moment: Moment | None = None) -> tuple[Evidence, ...]:
-    """Return why profiles were, or would be, joined: the first pairs."""
+def evidence(session: Session) -> tuple[Evidence, ...]:
+    """Return why profiles are joined: the first pairs."""
     query = (
         f"select left_id::text, right_id::text, rule, property, value from new_edge order by left_age limit {SAMPLE}"
     )
@@ -107,7 +107,7 @@ def _separate_steps(table: str) -> Iterator[Step]:
     yield Step(own, f"delete from {own} where profile_id in {parts}")
 
 
-def _decision_steps(profiles: Profiles, moment: Moment) -> Iterator[Step]:
+def _decision_steps(moment: Moment) -> Iterator[Step]:
     """Yield the steps that record what was decided, and revoke what does not hold any more."""
     values = {**moment.values, "by": RULES}
     yield fixed("warehouse.decision", f"{SQL}/decided", values)

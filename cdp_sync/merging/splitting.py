@@ -5,11 +5,10 @@ from itertools import pairwise
 from uuid import UUID
 
 from cdp_sync.errors import CannotUnmerge
+from cdp_sync.merging.evidence import SQL
 from cdp_sync.merging.joining import Moment, separate
 from cdp_sync.model import Profiles
 from cdp_sync.warehouse import Session, fixed, quote_identifier, quote_literal
-
-SQL = "merging"
 
 
 def split_identifiers(

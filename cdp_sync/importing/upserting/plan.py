@@ -1,7 +1,7 @@
 """Composes the statements that turn linked rows into profiles. Pure: columns in, steps out.
 
-The steps read top to bottom: `patch` is what the rows say for each profile, `withheld_profile` are those whose consent
-does not allow it, `changed_profile` is what existing ones become, and the entity's table gets the new ones.
+The steps read top to bottom: `patch` is what the rows say for each profile, `changed_profile` is what existing ones
+become, and the entity's table gets the new ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +19,6 @@ from cdp_sync.importing.upserting.contributions import (
     row_value_step,
     without_reversals,
 )
-from cdp_sync.merging.composing import strictest_zone
 from cdp_sync.model import ROW_ENDS, Property
 from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
@@ -141,7 +140,7 @@ def reversed_patch_steps(columns: Columns, *, lists: bool) -> tuple[Step, ...]:
 
 
 def _patch(columns: Columns, query: str) -> Step:
-    return Step("patch", f"create or replace temp {_kind_of_patch(columns)} patch as\n{query}")
+    return Step("patch", f"create or replace temp {kind_of_patch(columns)} patch as\n{query}")
 
 
 def _of_rows(columns: Columns) -> str:
@@ -158,40 +157,6 @@ with gain as (
 union all by name
 {_several(columns)}
 )"""
-
-
-def withheld_steps(columns: Columns, allowed: str) -> Iterator[Step]:
-    """Yield the steps that set apart profiles whose consent, as it is after the run, is not `allowed`."""
-    every = tuple(Target(prop, linked=False, value=columns.value_of.get(prop.name)) for prop in columns.consent)
-    news = ",\n    ".join(becoming(columns, every, base_of_old))
-    query = f"""select patch.profile_id,
-    {news}
-from {"patch" if any(target.value for target in every) else "touched_profile"} patch
-left join {columns.entity.by_itself} profile on profile.{columns.entity.key} = patch.profile_id"""
-    source = f"({moved(columns, query)})"
-    if columns.entity.merged:
-        yield fixed("mate_consent", f"{SQL}/mate_consent")
-        source = f"({_with_mates(columns, source)})"
-    sql = f"""create or replace temp table withheld_profile as
-select profile_id
-from {source}
-where not {allowed}"""
-    yield Step("withheld_profile", sql)
-    yield fixed("staging.assigned", f"{SQL}/withheld_row")
-    for table in ("touched_profile", "patch") if _kind_of_patch(columns) == "table" else ("touched_profile",):
-        yield Step(table, f"delete from {table} where profile_id in (from withheld_profile)")
-
-
-def _with_mates(columns: Columns, source: str) -> str:
-    """Return profiles with what other parts of theirs say of consent as well: the stricter of them counts."""
-    zone, consented, refused = (prop.name for prop in columns.consent)
-    return f"""select * replace (
-    list_concat({consented}, mates_consented) as {consented},
-    list_concat({refused}, mates_refused) as {refused},
-    {strictest_zone(columns.entity.records, f"list_append(mates_zones, {zone})")} as {zone}
-)
-from {source} profile
-left join mate_consent using (profile_id)"""
 
 
 @dataclass(frozen=True)
@@ -247,7 +212,7 @@ where profile.{key} = changed.profile_id"""
             yield from _identifier_steps(columns, target.prop, changes, now)
 
 
-def _kind_of_patch(columns: Columns) -> str:
+def kind_of_patch(columns: Columns) -> str:
     """Return how `patch` is kept: a view, which costs nothing, unless DuckDB 2.0 fails on what it nests.
 
     Lists that several links fill are made unique, and made unique again with what the profile has; inlined into one

@@ -16,6 +16,7 @@ from cdp_sync.importing.upserting import contributions, plan
 from cdp_sync.importing.upserting.contributions import SQL
 from cdp_sync.importing.upserting.merging import land_merges, separate_touched
 from cdp_sync.importing.upserting.plan import Changes, Target, targets
+from cdp_sync.importing.upserting.withheld import withheld_steps
 from cdp_sync.merging.report import Merges
 from cdp_sync.model import GroupType, ImportReport, Profiles
 from cdp_sync.segments.consent import ConsentColumns, may_process
@@ -115,7 +116,7 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Changes:
     )
     session.run(plan.patch_steps(columns, summed=summed))
     if run.objectives and columns.consent:
-        session.run(plan.withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
+        session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
     vanished = False  # rows that their file no longer holds give back what they added
     if gone_sums and columns.sums:
         session.run([fixed("vanished_row", f"{SQL}/vanished_row")])
