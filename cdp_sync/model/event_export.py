@@ -94,6 +94,8 @@ class EventExportGoal(Goal):
     """How files are written."""
     map: Annotated[tuple[EventColumn, ...], Field(min_length=1)]
     """The columns, in order."""
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """Remove the goal's files from the server so many days after their last delivery; absent: they stay."""
     write_empty: bool = False
     """Also write a file when there are no events to write; of each day that has none, with `window: day`."""
 
@@ -110,6 +112,8 @@ class EventExportGoal(Goal):
             raise ValueError("map: a column holds a property of an item; needed is `rows: items`")
         if self.write_empty and (self.window == "all" or self.split == "by_type"):
             raise ValueError("write_empty: needed is another window than `all`, and another split than `by_type`")
+        if self.keep_days and not (self.by_day or self.has_timestamp):
+            raise ValueError("keep_days: each run replaces the file; needed is a day or a time in the files' names")
         return self
 
     @property

@@ -63,6 +63,8 @@ class FileState(StrEnum):
     RETRIED = "retried"
     """Rows of it that waited for a profile were tried again."""
     DELIVERED = "delivered"
+    REMOVED = "removed"
+    """It was delivered and is kept no longer."""
     FAILED = "failed"
 
 

@@ -45,7 +45,11 @@ def goal(**declared: Any) -> EventExportGoal:
         ({"processors": [{"remove_nulls": {}}]}, "processors"),
         ({"write_empty": True, "window": "all"}, "write_empty"),
         ({"write_empty": True, "split": "by_type"}, "write_empty"),
-        ({"keep_days": 7}, "keep_days"),
+        (
+            {"keep_days": 7, "window": "all", "file": {"name": "all.csv"}},
+            "keep_days: each run replaces the file; needed is a day or a time in the files' names",
+        ),
+        ({"keep_days": 0}, "keep_days"),
         ({"file": {"name": "a/b.csv"}}, "needed is a file name"),
     ],
 )
@@ -118,7 +122,12 @@ def test_names_of_files(declared: dict[str, Any], part: str, name: str, tmp_path
 def test_what_makes_a_goal_deliver_everything_again() -> None:
     """Rows and places are part of the fingerprint; types, first day and segment only of what a run looks at."""
     first = event_export_fingerprint(goal(), PROFILES)
-    for same in ({"title": "t"}, {"segment": "all"}, {"since": "2026-01-01"}, {"events": ["order", "visit"]}):
+    for same in (
+        {"title": "t", "keep_days": 7},
+        {"segment": "all"},
+        {"since": "2026-01-01"},
+        {"events": ["order", "visit"]},
+    ):
         assert event_export_fingerprint(goal(**same), PROFILES) == first
     for other in ({"directory": "/x"}, {"map": [{"field": "b", "event_id": True}]}, {"window": "day"}):
         assert event_export_fingerprint(goal(**other), PROFILES) != first

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, Select, cast, false, literal_column, null, select, table, union_all
 
+from cdp_sync.exporting.events.removing import old_file_steps
 from cdp_sync.exporting.events.rows import event_inputs, event_rows
 from cdp_sync.exporting.events.window import EVENT_HASH, Window, conditions_of, find_window, may_be_removed
 from cdp_sync.exporting.run import EventRun
@@ -56,7 +57,8 @@ def select_events(run: EventRun, *, keep_cells: bool = False) -> EventCounters:
         window = find_window(session, run, types)
         rows = event_rows(run)
         source = _source(run, window, stored, columns)
-        session.run([_selected(run, window, rows, source, keep_cells=keep_cells), _reached(window, run)])
+        selected = _selected(run, window, rows, source, keep_cells=keep_cells)
+        session.run([selected, _reached(window, run), *old_file_steps(run)])
         query = "select 'events_' || ending, count(*) from staging.selected where ending is not null group by ending"
         ends = dict(session.rows(query))
         return EventCounters(sum(ends.values()), *(ends.get(name, 0) for name in EVENT_COUNTERS[1:]))
