@@ -42,6 +42,7 @@ def goal(**declared: Any) -> EventExportGoal:
         ({"rows": "items"}, "`rows: items` and `items`, the nested list, need each other"),
         ({"items": "products"}, "`rows: items` and `items`, the nested list, need each other"),
         ({"map": [{"field": "a", "item": "sku"}]}, "needed is `rows: items`"),
+        ({"map": [{"field": "a", "text": "b", "optional": True}]}, "types and optional: they go with `event`"),
         ({"processors": [{"remove_nulls": {}}]}, "processors"),
         ({"write_empty": True, "window": "all"}, "write_empty"),
         ({"write_empty": True, "split": "by_type"}, "write_empty"),
@@ -77,6 +78,16 @@ def test_what_does_not_fit_together_is_refused(declared: dict[str, Any], problem
         ),
         ({"map": [{"field": "a", "property": "likes"}]}, "map[0].property: 'likes' holds several values"),
         ({"events": ["visit"], "map": [{"field": "a", "event": "tags"}]}, "map[0].event: 'tags' holds several values"),
+        ({"map": [{"field": "a", "event": "code", "types": ["visit"]}]}, "map[0].types: 'visit' is no type of the goal"),
+        ({"map": [{"field": "a", "event_type": {}}]}, "map[0].event_type: 'order' has no name"),
+        (
+            {"map": [{"field": "a", "event_type": {"order": "Order", "visit": "Visit"}}]},
+            "map[0].event_type: 'visit' is no type of the goal",
+        ),
+        (
+            {"map": [{"field": "a", "event_type": {"order": {"property": "total", "names": {"1": "One"}}}}]},
+            "map[0].event_type.order.property: 'total' is no text; allowed: code",
+        ),
     ],
 )
 def test_what_does_not_fit_the_profile_is_named(declared: dict[str, Any], problem: str) -> None:
