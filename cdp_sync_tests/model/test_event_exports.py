@@ -78,7 +78,10 @@ def test_what_does_not_fit_together_is_refused(declared: dict[str, Any], problem
         ),
         ({"map": [{"field": "a", "property": "likes"}]}, "map[0].property: 'likes' holds several values"),
         ({"events": ["visit"], "map": [{"field": "a", "event": "tags"}]}, "map[0].event: 'tags' holds several values"),
-        ({"map": [{"field": "a", "event": "code", "types": ["visit"]}]}, "map[0].types: 'visit' is no type of the goal"),
+        (
+            {"map": [{"field": "a", "event": "code", "types": ["visit"]}]},
+            "map[0].types: 'visit' is no type of the goal",
+        ),
         ({"map": [{"field": "a", "event_type": {}}]}, "map[0].event_type: 'order' has no name"),
         (
             {"map": [{"field": "a", "event_type": {"order": "Order", "visit": "Visit"}}]},
