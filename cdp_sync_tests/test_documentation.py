@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from cdp_sync.cli import main
 from cdp_sync.connectors.bluecore import fields
+from cdp_sync.connectors.bluecore.campaigns import Campaign, Definitions, Eligibility, GroupAttribute, Integration
 from cdp_sync.connectors.bluecore.events import EspEvents, EventSource, Unsubscribes
 from cdp_sync.connectors.bluecore.goals import BluecoreExports
 from cdp_sync.connectors.iterable import goals as iterable
@@ -138,7 +139,13 @@ def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> Non
     assert [name for name in names if f"`{name}`" not in ITERABLE] == []
 
 
-@pytest.mark.parametrize("declared", [BluecoreExports, EspEvents, Unsubscribes, EventSource])
+@pytest.mark.parametrize(
+    "declared",
+    [
+        BluecoreExports, EspEvents, Unsubscribes, EventSource, Integration, Campaign, Definitions, Eligibility,
+        GroupAttribute,
+    ],
+)  # fmt: skip
 def test_every_field_of_bluecore_is_documented(declared: type[BaseModel]) -> None:
     """Every field that BluecoreExports has beside an SftpConnection stands in docs/bluecore.md."""
     names = [name for name in declared.model_fields if name not in SftpConnection.model_fields]
@@ -155,10 +162,29 @@ def test_every_column_of_bluecore_is_documented() -> None:
 def test_the_exports_to_bluecore_that_are_shown_are_in_order() -> None:
     """They fit a profile with the ready-made types and the properties that they name."""
     (shown,) = [BluecoreExports(**yaml.safe_load(block)["attributes"]) for block in blocks(BLUECORE, "yaml")]
+    properties = [
+        {"name": "email", "type": "email", "identifier": True},
+        *({"name": name} for name in ("phone", "first_name")),
+        {"name": "order_total", "type": "decimal"},
+        {"name": "stores", "type": "group", "group_type": "store", "multiple": True},
+    ]
+    segments = [
+        {"name": name, "when": {"property": "email", "has_value": True}}
+        for name in ("big_spenders", "newsletter_readers", "opted_out")
+    ]
     more = [{"name": "classification"}, {"name": "audiences", "multiple": True}, {"name": "tracking"}]
     types = [{"name": name, "ready_made": True, "properties": more} for name in READY_MADE if "email" in name]
-    profiles = Profiles.model_validate({"properties": [{"name": "email", "type": "email"}], "event_types": types})
+    profiles = Profiles.model_validate(
+        {
+            "properties": properties,
+            "segments": segments,
+            "event_types": [*types, "order"],
+            "rollups": [{"name": "last_product", "event": "order", "last": "order_id"}],
+            "group_types": [{"name": "store", "properties": [{"name": "city"}]}],
+        }
+    )
     assert find_problems(shown, profiles) == []
+    assert [goal.name for goal in shown.goals] == ["spring", "weekly", "esp_events", "unsubscribes"]
 
 
 def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:

@@ -7,6 +7,7 @@ from cdp_sync.exporting.audiences.delivering import deliver_users, write_users
 from cdp_sync.exporting.audiences.events import select_events_of_users
 from cdp_sync.exporting.audiences.port import Audience
 from cdp_sync.exporting.audiences.recording import record_users
+from cdp_sync.exporting.campaigns import planned
 from cdp_sync.exporting.events.delivering import deliver_event_files, write_event_files
 from cdp_sync.exporting.events.recording import record_events
 from cdp_sync.exporting.events.removing import Remover, remove_old_files
@@ -24,6 +25,7 @@ class EventTarget(Target, Remover, Protocol):
 
 def export_file(run: FileRun, server: Target, uploads: Path) -> ExportReport:
     """Put a segment's profiles on a server, as a file; `uploads` is the folder where `clear_uploads` looks."""
+    run = planned(run)
     counters = select_segment(run)
     verify_recordable(run, counters)
     file = write_file(run)

@@ -13,6 +13,7 @@ from cdp_sync.model.goal import FileGoal, ImportRules, RowRules
 from cdp_sync.model.group_import import FileGroupGoal, GroupRules
 from cdp_sync.model.kind import kind_of
 from cdp_sync.model.mail_address import is_address
+from cdp_sync.model.profile import Profiles
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
 
@@ -173,6 +174,10 @@ class Connection(Declared):
         """All goals, each with its place in the declaration, in running order."""
         for listed in LISTED:
             yield from ((f"{listed}[{index}]", goal) for index, goal in enumerate(getattr(self, listed, ())))
+
+    def problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile beside the goals, each as `path: what was found; what is allowed`."""
+        yield from ()
 
     @property
     def active_schedule(self) -> Schedule | None:

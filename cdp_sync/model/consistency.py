@@ -26,6 +26,7 @@ def find_problems(connection: Connection, profiles: Profiles) -> list[str]:
         for index, name in enumerate(connection.objectives)
         if name not in objectives
     ]
+    found += connection.problems(profiles)
     for place, goal in connection.placed_goals:
         found += [f"{place}.{problem}" for problem in goal.problems(profiles)]
     return found

@@ -1,8 +1,9 @@
 """Export goals: whose profiles and which columns, into which file or to which users of a platform."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,7 +23,7 @@ from cdp_sync.model.suggestion import allowed
 
 SEGMENT_AND_TIMESTAMP = "segment_and_timestamp"
 
-KINDS = ("property", "profile_id", "segments", "text")
+KINDS = ("property", "profile_id", "segments", "text", "first_segment")
 """What a column can hold; exactly one of them."""
 
 _TO_COME = ("lifecycles", "viewed_interactions", "permission_level")
@@ -47,7 +48,7 @@ class ExportFile(Declared):
 
 
 class ExportColumn(Declared):
-    """A column of the file, and what it holds: one of `property`, `profile_id`, `segments` and `text`."""
+    """A column of the file, and what it holds: one of `property`, `profile_id`, `segments`, `text`, `first_segment`."""
 
     field: Annotated[str, Field(min_length=1)]
     """Name of the column."""
@@ -61,6 +62,10 @@ class ExportColumn(Declared):
     """Which of these segments the profile is in: `all`, or a list of names."""
     text: str | None = None
     """The same text for every profile."""
+    first_segment: Annotated[Mapping[str, str], Field(min_length=1)] | None = None
+    """A text by segment: that of the first of these segments that the profile is in."""
+    otherwise: str | None = None
+    """With `first_segment`: the text for all others; absent: none."""
 
     @model_validator(mode="before")
     @classmethod
@@ -78,6 +83,8 @@ class ExportColumn(Declared):
             raise ValueError(f"found {found}; a column holds exactly one of {', '.join(KINDS)}")
         if self.group and not self.property:
             raise ValueError("group: needed beside it is `property`, one of the groups' properties")
+        if self.otherwise is not None and not self.first_segment:
+            raise ValueError("otherwise: needed beside it is `first_segment`, the texts by segment")
         return self
 
     def prop(self, profiles: Profiles) -> Property | None:
@@ -99,6 +106,8 @@ class ExportColumn(Declared):
             yield f"property: {profiles.unreadable(self.property)}"
         for name in self.segments if isinstance(self.segments, tuple) else ():
             yield from profiles.segment_problem("segments", name)
+        for name in self.first_segment or ():
+            yield from profiles.segment_problem("first_segment", name)
 
 
 @dataclass(frozen=True)
@@ -146,6 +155,11 @@ class ExportGoal(Goal):
         return ()
 
     @property
+    def narrowed_by(self) -> tuple[tuple[str, bool], ...]:
+        """Further segments that its profiles are in (True), or are not in (False)."""
+        return ()
+
+    @property
     @abstractmethod
     def destination(self) -> str:
         """Where profiles go, for people."""
@@ -159,6 +173,10 @@ class ExportGoal(Goal):
             for name in processor.settings.reads:
                 if name not in names:
                     yield f"processors[{index}].{processor.name}: {name!r} is no column; {allowed(name, names)}"
+        yield from self.map_problems(profiles)
+
+    def map_problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile in its columns, with their places."""
         for index, column in enumerate(self.map):
             yield from (f"map[{index}].{problem}" for problem in self.column_problems(column, profiles))
 
@@ -186,6 +204,9 @@ class ExportGoal(Goal):
 class FileExportGoal(ExportGoal):
     """Puts a segment's profiles on the server, as a delimited file."""
 
+    keeps_columns: ClassVar[bool] = False
+    """Whether it is a campaign: it exports the columns of its first run, and not in every run."""
+
     directory: Annotated[str, Field(min_length=1)] = "."
     """Directory on the server."""
     file: ExportFile = ExportFile()
@@ -199,6 +220,15 @@ class FileExportGoal(ExportGoal):
     def destination(self) -> str:
         """Where profiles go, for people."""
         return f"file: `{self.file.name}` in `{self.directory}`"
+
+    @property
+    def needs_one_of(self) -> tuple[str, ...]:
+        """The properties of which a profile needs one; none: it needs no certain one."""
+        return ()
+
+    def waits(self, created: datetime, exported: datetime | None, now: datetime) -> str:
+        """Return why a campaign exports nobody now, given its first run and its last export; empty: it exports."""
+        return ""
 
     @property
     def replaced_files(self) -> tuple[ReplacedFile, ...]:

@@ -21,6 +21,7 @@ _FORMAT_AT_FIRST = {
 declare them stay what they were before such settings came."""
 _AFFECTS_EVENT_EXPORT = {"directory", "file", "format", "map", "window", "split", "rows", "items"}
 _COLUMN_SINCE = {"written_at", "types", "optional", "required"}
+_NEW_IN_COLUMNS = {"group", "first_segment", "otherwise"}
 _TYPE_SINCE = ("among", "group_type")
 """Of a property's type, what counts where it is declared."""
 _NO_TYPE = {"title", "merge", "unique"}
@@ -58,8 +59,9 @@ def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     """Return the digest of an export goal: of how its rows are written and where they go, not of its segment."""
     declared = {**goal.model_dump(mode="json", include=_AFFECTS_EXPORT), **_processing(goal)}
     for column in declared["map"]:
-        if column["group"] is None:  # columns came without this before
-            del column["group"]
+        for name in _NEW_IN_COLUMNS & column.keys():
+            if column[name] is None:  # columns came without these before
+                del column[name]
     return _digest({"goal": declared, **_read(profiles, goal.properties)})
 
 

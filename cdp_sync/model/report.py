@@ -366,6 +366,15 @@ class ExportReport(Report):
     """Users who were taken off lists because they left the segment; None where there are no lists."""
     profiles_ever_exported: int | None = None
     """By the connection, each counted once; None where the warehouse was not written to."""
+    waits: str = ""
+    """Why a campaign exported nobody; empty: it was due."""
+    note: str = ""
+    """What an author should know of a campaign."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an author should know."""
+        return (self.note,) if self.note else ()
 
     @property
     def delivers(self) -> bool:
@@ -374,6 +383,8 @@ class ExportReport(Report):
         return bool(self.path or counters.profiles_written or counters.events_written or self.profiles_taken_off)
 
     def _summary(self) -> str:
+        if self.waits:
+            return self.waits
         counters = self.counters
         left_out = counters.in_words(name for name in counters.ends if name != "profiles_written")
         suffix = f" ({left_out})." if left_out else "."

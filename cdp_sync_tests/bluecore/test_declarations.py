@@ -13,6 +13,8 @@ from cdp_sync.model.kind import FILLED
 from cdp_sync_tests.bluecore.mailing import TYPES, esp, exports, profiles
 
 OUT = {"directory": "/outbox"}
+SENT = {"vendor": "Files.com", "directory": "/outbox"}
+BIG = {"name": "big", "audience": "everybody"}
 
 
 def test_the_goals_are_ordinary_ones_with_names_of_their_own() -> None:
@@ -63,6 +65,29 @@ def test_a_connection_that_is_read_again_has_the_same_goals() -> None:
         ({"esp_events": esp(optional=["variant_id"])}, "optional: generation 1 has these fields"),
         ({"unsubscribes": OUT | {"properties": {"click_url": "url"}}}, "'click_url' is no field with a property"),
         ({"namespace": ""}, "namespace"),
+        ({"campaigns": [BIG]}, "campaigns: needed beside them is `integration`"),
+        (
+            {"integration": SENT, "campaigns": [BIG | {"eligible": "known"}]},
+            "campaigns[0].eligible: needed is `eligibility` of the integration",
+        ),
+        (
+            {
+                "integration": SENT | {"eligibility": {"unsubscribed": "keen"}},
+                "campaigns": [BIG, BIG | {"name": "x", "eligible": "opted_in"}],
+            },
+            "campaigns[1].eligible: needed is `opted_in` of the integration",
+        ),
+        ({"integration": SENT | {"eligibility": {}}}, "found neither opted_in nor unsubscribed"),
+        ({"integration": SENT | {"email": None}}, "email and phone: found neither"),
+        (
+            {
+                "integration": SENT,
+                "campaigns": [BIG | {"at": "2027-01-01T00:00:00Z", "schedule": {"every_minutes": 9}}],
+            },
+            "at and schedule are both given; needed is one of them, or none",
+        ),
+        ({"integration": SENT, "campaigns": [BIG | {"at": "2027-01-01T00:00:00"}]}, "timezone"),
+        ({"integration": SENT, "campaigns": [BIG, BIG]}, "export_profiles: more than one goal is called big"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(declared: dict[str, Any], problem: str) -> None:
@@ -85,6 +110,20 @@ def test_what_does_not_fit_together_is_refused(declared: dict[str, Any], problem
             "esp_events.properties.journey_id: 'journey' is unknown",
         ),
         ({"unsubscribes": OUT | {"event": "unsubscribed"}}, "unsubscribes.event: 'unsubscribed' is unknown"),
+        ({"integration": SENT | {"phone": "tel"}}, "integration.phone.property: 'tel' is unknown"),
+        (
+            {"integration": SENT | {"definitions": {"customers": ["name", "ful_name"]}}},
+            "integration.definitions.customers[1].property: 'ful_name' is unknown",
+        ),
+        (
+            {"integration": SENT | {"definitions": {"products": [{"group": "stores", "property": "city"}]}}},
+            "integration.definitions.products[0].group",
+        ),
+        (
+            {"integration": SENT | {"eligibility": {"opted_in": "readers"}}},
+            "integration.eligibility.first_segment: 'readers' is unknown",
+        ),
+        ({"integration": SENT, "campaigns": [BIG | {"audience": "all"}]}, "campaigns[0].audience: 'all' is unknown"),
     ],
 )
 def test_what_does_not_fit_the_profile_has_its_place(declared: dict[str, Any], problem: str) -> None:

@@ -9,10 +9,11 @@ create table warehouse.removed_file (
     removed_at timestamptz
 );
 
--- What an audience campaign exports: its columns, as they were declared when it ran for the first time.
+-- A campaign: the columns that it exports, as they were declared in its first run, and when it exported last.
 create table warehouse.campaign (
     connection text,
-    name text,
-    definitions json,
-    created_at timestamptz
+    goal text,
+    definitions text,
+    created_at timestamptz,
+    exported_at timestamptz
 );
