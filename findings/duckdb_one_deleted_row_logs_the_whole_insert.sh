@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # DuckDB 2.0.1: a transaction that inserts a million rows into a file writes them there as it goes, and its log refers to
 # them in a few kilobytes. Where the same transaction then deletes or updates one of these rows, commit writes all of
-# them anew, into the log: 25 MB in place of 4 kB for 12 MB of rows, and a second in place of none for wide ones. A
-# load that corrects what it has just loaded pays for it twice; holding those rows back until they are right does not.
+# them anew, into the log: 25 MB in place of 4 kB, for rows that take 5 MB in the file. A load that corrects what it
+# has just loaded pays for it twice; one that holds those rows back until they are right does not.
 # Seen: bytes of the log after an insert alone, with a delete that finds nothing, with one row deleted, one updated.
 set -euo pipefail
 folder=$(mktemp -d)
