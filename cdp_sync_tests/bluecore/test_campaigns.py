@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import dagster as dg
 import pytest
@@ -17,6 +18,8 @@ from cdp_sync.errors import GoalFailed
 from cdp_sync.exporting import FileRun, export_file, planned
 from cdp_sync.exporting.preview import preview_export
 from cdp_sync.model import ExportReport, FileExportGoal, FileGoal, Profiles
+from cdp_sync.warehouse import sync_events
+from cdp_sync.warehouse.properties import sync_groups
 from cdp_sync_tests.bluecore.mailing import exports
 from cdp_sync_tests.exporting.exporter import NOON, Exporter
 from cdp_sync_tests.generated import SEED
@@ -354,3 +357,40 @@ def test_campaigns_on_the_command_line(shop: Project) -> None:
     assert [each["goal"] for each in connection["goals"]] == ["customers", "big", "later"]
     found = answer("export", "bluecore", "--goal", "big", "--preview", "--json")
     assert (found["header"], found["path"]) == (["email"], "/outbox/big.csv")
+
+
+def test_product_attributes_are_of_items_or_of_groups(tmp_path: Path) -> None:
+    """A campaign exports the last and the most frequent product of a profile's orders, and a property of its groups."""
+    items = {"name": "products", "items": [{"name": "sku", "identifier": True}, {"name": "brand"}]}
+    declared = {
+        "properties": [*PROPERTIES, {"name": "stores", "type": "group", "group_type": "store", "multiple": True}],
+        "segments": [{"name": "spenders", "when": {"event": "bought", "at_least": 1}}],
+        "event_types": [{"name": "bought", "properties": [items]}],
+        "rollups": [
+            {"name": "last_brand", "event": "bought", "last": "products.brand"},
+            {"name": "usual_brand", "event": "bought", "most_frequent": "products.brand"},
+        ],
+        "group_types": [{"name": "store", "properties": [{"name": "city"}]}],
+    }
+    profiles = Profiles.model_validate(declared)
+    definitions = {"products": ["last_brand", "usual_brand", {"group": "stores", "property": "city"}]}
+    goal = campaign({"definitions": definitions, "eligibility": None})
+    assert list(goal.problems(profiles)) == []
+    campaigner = Campaigner(tmp_path, goal, profiles)
+    campaigner.hold([{"email": "a@example.com", "stores": ["s1", "s2"]}, {"email": "b@example.com"}])
+    orders = {1: ["Acme", "Best"], 2: ["Best", "Cool"], 3: ["Acme", "Best", "Dear"]}
+    with campaigner.warehouse.open("write") as session:
+        sync_events(session, profiles)
+        sync_groups(session, profiles.group["store"])
+        for day, brands in orders.items():
+            products = [{"sku": f"{place}", "brand": brand} for place, brand in enumerate(brands)]
+            session.execute(
+                """insert into warehouse.event_bought (event_id, profile_id, happened_at, products)
+                values ($id, $who, $at, $products)""",
+                {"id": f"e{day}", "who": UUID(int=1), "at": NOON - timedelta(days=9 - day), "products": products},
+            )
+        session.execute("insert into warehouse.group_store (group_id, city) values ('s1', 'Delft'), ('s2', 'Gouda')")
+    campaigner.export()
+    assert campaigner.delivered().decode().splitlines() == [
+        "email,phone,last_brand,usual_brand,stores_city", "a@example.com,,Dear,Best,Delft|Gouda",
+    ]  # fmt: skip
