@@ -65,6 +65,10 @@ class Who:
     """The parts of events."""
     most_holders: int = MOST_HOLDERS
 
+    def __post_init__(self) -> None:
+        """Let rows go by what was decided."""
+        self.state.apart = self.apart
+
     @property
     def parts(self) -> list[Profile]:
         """What each part has by itself."""
@@ -254,8 +258,11 @@ class Who:
         return {value for value, count in holders.items() if count > self.most_holders}
 
     def lapses(self, edge: Edge, common: Collection[LinkValue]) -> bool:
-        """Return whether a decision by a rule does not count any more."""
-        return edge.value is not None and (edge.value in common or not self.fits((edge.left, edge.right)))
+        """Return whether a decision by a rule does not count any more; values count where a rule asks for them."""
+        asked = {rule.property for rule in self.declared.merge_rules}
+        return edge.value is not None and (
+            (edge.value in common and edge.value[0] in asked) or not self.fits((edge.left, edge.right))
+        )
 
     def clusters(self) -> list[set[int]]:
         """Return the parts of each live profile."""
