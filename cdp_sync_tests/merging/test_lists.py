@@ -23,6 +23,11 @@ GOAL = FileGoal(
         {"field": "Total", "property": "total"},
     ],
 )
+VISITS = FileGoal(
+    name="visits",
+    link=[{"field": "Number", "property": "number"}],
+    events=[{"type": "visit", "id": "Visit", "time": "At"}],
+)
 ANN, BOB = "n1,ann@x.org,11111,Ann,10", "n2,bob@x.org,22222,Bob,5"
 AS_ANN, AS_BOB = {"name": "Ann", "total": 10.0}, {"name": "Bob", "total": 5.0}
 BOTH_AS_BOB = {"name": "Bob", "total": 15.0}
@@ -40,6 +45,7 @@ def people(**email: Any) -> Profiles:
                 {"name": "total", "type": "decimal", "merge": "sum"},
             ],
             "segments": [EVERYBODY, RICH],
+            "event_types": [{"name": "visit", "properties": [{"name": "store"}]}],
             "merge_rules": [{"property": "phones"}],
         }
     )
@@ -201,6 +207,21 @@ def test_three_members_become_one_after_the_other(crm: Platform) -> None:
     unmerge(crm, "n1")
     assert exported(crm) == []
     assert crm.members() == {"ann": AS_ANN, "cat": {"name": "Cat", "total": 6.0}}
+
+
+@pytest.mark.parametrize("crm", ["Iterable"], indirect=True)
+def test_an_event_is_sent_again_for_another_user(crm: Platform) -> None:
+    """Events of an absorbed profile go to the survivor's user, once, and after an unmerge to their own again."""
+    crm.declared = {"events": [{"type": "visit", "to": "Store visit"}]}
+    deliver(crm, ANN, BOB)
+    rows = b"Number,Visit,At\nn1,v1,2026-04-01\nn2,v2,2026-04-02\n"
+    crm.side.deliver(VISITS, [("/visits.csv", rows, NOON)])
+    sent = []
+    for change in (None, crm.side.merge, None, crm.side.unmerge, None):
+        if change:
+            change(*("n1", "n2")[: 2 if change == crm.side.merge else 1])
+        sent.append(crm.export().counters.events_written)
+    assert sent == [2, 1, 0, 1, 0]
 
 
 @pytest.mark.parametrize("crm", ["Sailthru"], indirect=True)

@@ -187,7 +187,9 @@ member as (
     where member.connection = $connection and member.goal = $goal
 ),
 stays as (
-    select profile_id, key, case when key is not null then md5(concat(key, ' ', id)) end as link_hash
+    select
+        profile_id, key, case when key is not null then md5(concat(key, ' ', id)) end as link_hash,
+        profile_id in (select profile_id from staging.selected where ending = 'written') as is_written
     from linked{filtered}
     semi join member on member.live_id = linked.profile_id
 ),
@@ -203,11 +205,9 @@ former as (
     from member
     join stays on stays.profile_id = member.live_id
     where member.link_hash is distinct from stays.link_hash and case
-        when not is_decided then is_plain and member.link_key = stays.key
+        when not is_decided then is_written and is_plain and member.link_key = stays.key
         when not is_plain and (live_id, member.id) in (select (profile_id, value) from known) then false
-        when member.link_key <> stays.key then
-            member.profile_id <> live_id
-            and live_id in (select profile_id from staging.selected where ending = 'written')
+        when member.link_key <> stays.key then is_written and member.profile_id <> live_id
         else true
     end
 ),
