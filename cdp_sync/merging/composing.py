@@ -15,6 +15,14 @@ def timed_properties(profiles: Profiles) -> tuple[Property, ...]:
     return tuple(prop for prop in profiles.every if prop.merged_by in TIMED)
 
 
+_PARTS = """
+    from warehouse.own_profile
+    union all by name
+    select * from warehouse.profile
+    where profile_id in (from standing_part) and profile_id not in (select profile_id from warehouse.own_profile)
+"""
+
+
 def composed_step(profiles: Profiles, columns: list[str]) -> Step:
     """Return the step that makes `composed`, what each survivor shows; `columns` are those of `profile`."""
     timed = {prop.name: number for number, prop in enumerate(timed_properties(profiles))}
@@ -27,10 +35,11 @@ left join (select profile_id, said_at from warehouse.value_time where property =
     )
     listed = ",\n    ".join(shown)
     sql = f"""create or replace temp table composed as
+with part as ({_PARTS})
 select cluster.new_live as profile_id, null::uuid as merged_into,
     {listed}
 from cluster
-join warehouse.profile profile using (profile_id){times}
+join part profile using (profile_id){times}
 where cluster.size > 1
 group by cluster.new_live"""
     return Step("composed", sql)

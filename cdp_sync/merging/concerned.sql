@@ -28,6 +28,6 @@ named as (
         select unnest([profile_id, merged_into]) from warehouse.profile where merged_into is not null
     )
 )
-select distinct coalesce(merged_into, profile_id) as live_id
-from warehouse.profile
-semi join named using (profile_id)
+select distinct coalesce(merged.merged_into, named.profile_id) as live_id
+from named
+left join (select profile_id, merged_into from warehouse.profile where merged_into is not null) merged using (profile_id)

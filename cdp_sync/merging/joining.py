@@ -50,18 +50,19 @@ def may_merge(session: Session, profiles: Profiles) -> bool:
 def join_profiles(session: Session, profiles: Profiles, moment: Moment, *, every: bool = False) -> Merges:
     """Join the profiles that are one person by rules and decisions, and take apart those that are not any more.
 
-    Looks at the profiles of the table `checked_profile`, and at all that they lead to.
+    Looks at the profiles of the table `checked_profile`, and at all that they lead to. Those of the table `candidate`
+    are new and stand in `own_profile` alone; they get their place in `profile`.
     """
     look(session, profiles, every=every)
     stopped = blocked(session)
     session.run(_decision_steps(moment))
     found = evidence(session)
-    if not session.value("select exists (from cluster)"):
-        return Merges(evidence=found, blocked=stopped)
-    separate(session, "cluster")
-    session.run(_place_steps(moment))
-    session.run(_compose_steps(session, profiles, moment))
-    session.run(_follow_steps(session, moment))
+    if session.value("select exists (from cluster) or exists (from candidate)"):
+        session.run([fixed("standing_part", f"{SQL}/standing_part")])
+        separate(session, "standing_part")
+        session.run(_place_steps(moment))
+        session.run(_compose_steps(session, profiles, moment))
+        session.run(_follow_steps(session, moment))
     merged, unmerged, moved = session.row(
         """select count(*) filter (old_live = profile_id and new_live <> profile_id),
             count(*) filter (old_live <> profile_id and new_live = profile_id),
@@ -128,10 +129,26 @@ where profile.profile_id = cluster.profile_id
     yield fixed("warehouse.profile_change", f"{SQL}/profile_change", moment.values)
 
 
+def _candidate_steps() -> Iterator[Step]:
+    """Yield the steps that give new profiles their place, unless they are survivors, and new live ones identifiers."""
+    stored, own, new = "warehouse.profile", "warehouse.own_profile", "(select profile_id from candidate)"
+    survivors = "(select new_live from cluster where size > 1)"
+    absorbed = "(select profile_id from cluster where new_live <> profile_id)"
+    placed = f"profile_id in {new} and profile_id not in {survivors}"
+    written = f"""insert into {stored} by name
+select own.* replace (nullif(cluster.new_live, own.profile_id) as merged_into)
+from (select * from {own} where {placed}) own
+left join cluster using (profile_id)"""
+    yield Step(stored, written)
+    yield Step(own, f"delete from {own} where {placed}")
+    yield from _move_identifiers(_OWN, _SHOWN, f"profile_id in {new} and profile_id not in {absorbed}")
+
+
 def _compose_steps(session: Session, profiles: Profiles, moment: Moment) -> Iterator[Step]:
     """Yield the steps that put aside what survivors have by themselves, and write what they show."""
     stored, own = "warehouse.profile", "warehouse.own_profile"
-    survivors = "(select new_live from cluster where size > 1)"
+    standing = "profile_id in (from standing_part)"
+    survivors = f"(select profile_id from cluster where size > 1 and new_live = profile_id and {standing})"
     yield Step(own, f"insert into {own} by name from {stored} where profile_id in {survivors}")
     columns = list(profile_columns(session))
     yield composed_step(profiles, columns)
@@ -144,16 +161,17 @@ from composed
 left join shown_before before on before.profile_id = composed.profile_id"""
     yield Step(stored, written, {"now": moment.now})
     yield Step("shown_before", "drop table shown_before")
-    yield from _move_identifiers("(select profile_id from cluster where new_live <> profile_id)")
+    absorbed = f"select profile_id from cluster where new_live <> profile_id and {standing}"
+    yield from _move_identifiers(_SHOWN, _OWN, f"profile_id in ({absorbed})")
+    yield from _candidate_steps()
     for prop in profiles.identifiers:
         yield from _show_identifiers(prop)
 
 
-def _move_identifiers(owners: str, condition: str = "true") -> Iterator[Step]:
-    """Yield the steps that put identifiers aside that no live profile shows as its own."""
-    moved = f"where profile_id in {owners} and {condition}"
-    yield Step(_OWN, f"insert into {_OWN} from {_SHOWN} {moved}")
-    yield Step(_SHOWN, f"delete from {_SHOWN} {moved}")
+def _move_identifiers(table: str, other: str, condition: str) -> Iterator[Step]:
+    """Yield the steps that move identifiers: between those that live profiles show, and those that none shows."""
+    yield Step(other, f"insert into {other} from {table} where {condition}")
+    yield Step(table, f"delete from {table} where {condition}")
 
 
 def _show_identifiers(prop: Property) -> Iterator[Step]:
@@ -172,7 +190,7 @@ where {name} is not null"""
     yield Step(_SHOWN, f"insert into {_SHOWN} from {lent}")
     if prop.merged_by not in ("both", "survivor"):  # another part's value may be shown in place of its own
         hidden = f"property = {text} and (value, profile_id) not in (select (value, profile_id) from ({shown}))"
-        yield from _move_identifiers(f"(select profile_id from ({differing}))", hidden)
+        yield from _move_identifiers(_SHOWN, _OWN, f"profile_id in (select profile_id from ({differing})) and {hidden}")
 
 
 def _follow_steps(session: Session, moment: Moment) -> Iterator[Step]:

@@ -1,13 +1,16 @@
 """Joins the profiles of a run that are one person, in the transaction that lands its rows."""
 
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns
-from cdp_sync.importing.staging.value_columns import StagedValue
+from cdp_sync.importing.staging.value_columns import StagedLink, StagedValue
 from cdp_sync.merging.composing import timed_properties
 from cdp_sync.merging.joining import Moment, join_profiles, may_merge, separate
 from cdp_sync.merging.report import Merges
+from cdp_sync.model import Profiles
+from cdp_sync.model.merge_rule import SHORTEST
 from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal
 
 _SQL = "importing/upserting"
@@ -20,6 +23,36 @@ def separate_touched(session: Session, columns: Columns) -> None:
         separate(session, "touched_part")
 
 
+def find_candidates(session: Session, columns: Columns, profiles: Profiles, created: int) -> bool:
+    """Find the new profiles that may share a value of a rule with others: `candidate`; return whether there are any."""
+    session.run([_candidate_step(columns, profiles) if created else _NO_CANDIDATE])
+    return bool(session.value("select exists (from candidate)"))
+
+
+_NO_CANDIDATE = Step("candidate", "create or replace temp table candidate (profile_id uuid)")
+
+
+def _candidate_step(columns: Columns, profiles: Profiles) -> Step:
+    """Return the step that finds them. Different values with the same hash are rare, and only cost a look."""
+    names = dict.fromkeys(rule.property for rule in profiles.merge_rules)
+    said = [
+        f"select row, {text} as property, {column} as value from row_value" for text, column in _said(columns, names)
+    ]
+    if not said:
+        return _NO_CANDIDATE
+    words = {"said": "\n    union all\n    ".join(said), "properties": ", ".join(map(quote_literal, names))}
+    return fixed("candidate", f"{_SQL}/candidate", {"shortest": SHORTEST}, **words)
+
+
+def _said(columns: Columns, names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the properties of rules, as text, with the staged columns that say something for them."""
+    every: tuple[StagedLink | StagedValue, ...] = (*columns.links, *columns.values)
+    for staged in every:
+        if staged.prop.name in names:
+            column = quote_identifier(staged.column)
+            yield quote_literal(staged.prop.name), f"unnest({column})" if staged.prop.multiple else f"{column}::varchar"
+
+
 def land_merges(session: Session, run: ImportRun, columns: Columns, now: datetime) -> Merges:
     """Join what is one person by what is stored now, and count it by file in `file_counters`.
 
@@ -30,8 +63,7 @@ def land_merges(session: Session, run: ImportRun, columns: Columns, now: datetim
     for value in columns.values:
         if value.prop in timed_properties(run.profiles):
             session.run(_time_steps(run, value, now))
-    checked = "create or replace temp table checked_profile as select profile_id from touched_profile"
-    session.run([Step("checked_profile", checked)])
+    session.run([fixed("checked_profile", f"{_SQL}/checked_profile")])
     merges = join_profiles(session, run.profiles, Moment(run.run_id, now))
     if merges.merged or merges.unmerged:
         session.run([fixed("file_counters", f"{_SQL}/counted_merges")])

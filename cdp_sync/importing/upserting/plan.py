@@ -22,6 +22,10 @@ from cdp_sync.importing.upserting.contributions import (
 from cdp_sync.model import ROW_ENDS, Property
 from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
+OWN, _OWN_IDENTIFIER = "warehouse.own_profile", "warehouse.own_identifier"
+
+_CANDIDATES = "(select profile_id from candidate)"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -177,22 +181,20 @@ class Changes:
     """Rows to apply added to sums in the previous import of their file."""
     known: bool = False
     """Some of the files were imported before."""
+    candidates: bool = False
+    """Rules may merge some of the new profiles, those of `candidate`. They stand aside in `own_profile` until they are
+    joined: where a transaction changes rows that it inserted, DuckDB writes all of these once more."""
 
 
 def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -> Iterator[Step]:
     """Yield the steps that write profiles and their identifiers; `creator` is the number of the connection."""
     every, stored, key = targets(columns), columns.entity.stored, columns.entity.key
-    if changes.created:
-        names = ", ".join(target.name for target in every)
-        expressions = ",\n    ".join(becoming(columns, every, base_of_new))
-        query = f"""select patch.profile_id, patch.first_row as _first_row,
-    {expressions}
-from patch
-where patch.is_new"""
-        inserted = f"""insert into {stored} ({key}, created_at, updated_at, _created_by, {names})
-select profile_id, make_timestamptz(epoch_us($now) + _first_row), $now, $creator, {names}
-from ({moved(columns, query)})"""
-        yield Step(stored, inserted, {"now": now, "creator": creator})
+    values = {"now": now, "creator": creator}
+    if changes.candidates:
+        yield Step(stored, _created(columns, stored, f"patch.profile_id not in {_CANDIDATES}"), values)
+        yield Step(OWN, _created(columns, OWN, f"patch.profile_id in {_CANDIDATES}"), values)
+    elif changes.created:
+        yield Step(stored, _created(columns, stored), values)
     if changes.properties and changes.whole:
         written = f"""insert into {stored} by name
 select profile_id as {key}, * exclude (profile_id, _first_row, _changed) replace ($now as updated_at)
@@ -210,6 +212,20 @@ where profile.{key} = changed.profile_id"""
     for target in every:
         if target.prop.identifier and (changes.created or target.prop.name in changes.properties):
             yield from _identifier_steps(columns, target.prop, changes, now)
+
+
+def _created(columns: Columns, table: str, condition: str = "true") -> str:
+    """Return the statement that inserts new profiles into a table."""
+    every = targets(columns)
+    names = ", ".join(target.name for target in every)
+    expressions = ",\n    ".join(becoming(columns, every, base_of_new))
+    query = f"""select patch.profile_id, patch.first_row as _first_row,
+    {expressions}
+from patch
+where patch.is_new and {condition}"""
+    return f"""insert into {table} ({columns.entity.key}, created_at, updated_at, _created_by, {names})
+select profile_id, make_timestamptz(epoch_us($now) + _first_row), $now, $creator, {names}
+from ({moved(columns, query)})"""
 
 
 def kind_of_patch(columns: Columns) -> str:
@@ -376,13 +392,20 @@ def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: o
     if changes.created:
         created = f"updated_at = $now and created_at >= $now and {name} is not null"
         sources.append(f"select {value} as value, {key} as profile_id from {columns.entity.stored} where {created}")
+    if changes.candidates:
+        aside = f"select {value} as value, profile_id from {OWN} where profile_id in {_CANDIDATES}"
+        yield Step(_OWN_IDENTIFIER, _identified(_OWN_IDENTIFIER, text, aside))
     if prop.name in changes.properties:
         changed = f"changed_profile where list_contains(_changed, {text})"
         sources.append(f"select {value} as value, profile_id from {changed}")
         removed = f"property = {text} and {key} in (select profile_id from {changed})"
         yield Step(table, f"delete from {table} where {removed}")
-    sql = f"""insert into {table} (property, value, {key})
+    shown = _identified(table, text, " union all ".join(sources), key)
+    yield Step(table, shown, {"now": now} if changes.created else {})
+
+
+def _identified(table: str, text: str, query: str, key: str = "profile_id") -> str:
+    return f"""insert into {table} (property, value, {key})
 select {text}, value::varchar, profile_id
-from ({" union all ".join(sources)})
+from ({query})
 where value is not null"""
-    yield Step(table, sql, {"now": now} if changes.created else {})

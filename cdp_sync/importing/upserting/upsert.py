@@ -14,7 +14,7 @@ from cdp_sync.importing.staging.columns import Columns, staged_columns, with_mer
 from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.importing.upserting import contributions, plan
 from cdp_sync.importing.upserting.contributions import SQL
-from cdp_sync.importing.upserting.merging import land_merges, separate_touched
+from cdp_sync.importing.upserting.merging import find_candidates, land_merges, separate_touched
 from cdp_sync.importing.upserting.plan import Changes, Target, targets
 from cdp_sync.importing.upserting.withheld import withheld_steps
 from cdp_sync.merging.report import Merges
@@ -135,7 +135,9 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Changes:
     whole = existing <= FEW * every
     session.run(plan.outcome_steps(columns, whole=whole, lists=lists))
     changed = session.rows("select distinct unnest(_changed) from changed_profile")
-    return Changes(created, frozenset(name for (name,) in changed), whole, existing, summed, known)
+    properties = frozenset(name for (name,) in changed)
+    candidates = columns.entity.is_person and find_candidates(session, columns, run.profiles, created)
+    return Changes(created, properties, whole, existing, summed, known, candidates)
 
 
 def _take_back(session: Session, run: ImportRun, columns: Columns, *, summed: bool, vanished: bool) -> bool:
@@ -306,7 +308,8 @@ def changed_value_step(columns: Columns, changes: Changes, run: ImportRun) -> St
     """Return the step that records what changed, once profiles are written."""
     now = [_values("updated", _changing(columns, changes), "changed_profile")]
     if changes.created:
-        now.append(_values("created", targets(columns), columns.entity.stored, columns.entity.key))
+        stored = "warehouse.profile_by_itself" if changes.candidates else columns.entity.stored
+        now.append(_values("created", targets(columns), stored, columns.entity.key))
     sql = f"""insert into warehouse.changed_value
 select $run_id, $connection, $goal, profile_id, now.kind, property, value_before.value, now.value
 from ({" union all ".join(now)}) now
