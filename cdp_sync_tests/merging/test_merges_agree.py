@@ -36,6 +36,13 @@ def test_merges_agree_with_the_oracle(number: int) -> None:
     agree(number, WORLDS, 2 + number % 3)
 
 
+@examples(2)
+@given(st.integers(0, 2**32))
+def test_exports_of_few_people_agree(number: int) -> None:
+    """The same with longer histories of fewer people, in which more exports follow a decision about the same ones."""
+    agree(number, 2, 5)
+
+
 def agree(number: int, worlds: int, steps: int) -> None:
     """Let both go through a random history, and compare them step by step."""
     chance = random.Random(f"{SEED} {number}")
