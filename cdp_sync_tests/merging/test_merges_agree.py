@@ -39,7 +39,7 @@ def test_merges_agree_with_the_oracle(number: int) -> None:
 @examples(1)
 @given(st.integers(0, 2**32))
 def test_exports_of_few_people_agree(number: int) -> None:
-    """The same with few people, of whom more are sent before and after decisions about them."""
+    """The same with few people, so that more of them are sent both before and after a decision about them."""
     agree(number, 3, 3)
 
 
