@@ -226,7 +226,7 @@ def test_an_event_is_sent_again_for_another_user(crm: Platform) -> None:
 
 @pytest.mark.parametrize("crm", ["Sailthru"], indirect=True)
 def test_a_refused_removal_is_repeated(crm: Platform) -> None:
-    """An absorbed user whom the platform keeps for now stays known, and leaves with the next export."""
+    """An absorbed user who could not be taken off the list stays known, and leaves with the next export."""
     assert isinstance(crm, Sailthru)
     deliver(crm, ANN, BOB)
     exported(crm)
