@@ -28,6 +28,12 @@ class Account(ABC):
     """An account, and the warehouse. Properties are `email`, `keen`, `text_one` and so on, as in `PROPERTIES`."""
 
     exchange: sailthru.Exchange | iterable_export.Exchange
+    key: str
+    secret: str = ""
+
+    @abstractmethod
+    def change(self, name: str, **fields: object) -> None:
+        """Change fields of a user."""
 
     @abstractmethod
     def add(self, name: str, **fields: object) -> None:
@@ -73,9 +79,18 @@ class Account(ABC):
 class SailthruAccount(Account):
     """An account of Sailthru, whose lists have addresses."""
 
+    exchange: sailthru.Exchange
+
     def __init__(self, folder: Path, box: SailthruSandbox) -> None:
         box.clear_emails = True
         self.exchange = sailthru.Exchange(folder, goal=sailthru.users_goal(), box=box)
+        self.key, self.secret = sailthru.SECRETS["KEY"], sailthru.SECRETS["SECRET"]
+
+    def change(self, name: str, **fields: object) -> None:
+        """Change fields of a user."""
+        user = self.exchange.box.account.find("email", f"{name}@example.com")
+        assert user
+        user.vars = user.vars | fields
 
     def add(self, name: str, **fields: object) -> None:
         """Add a user with an address and fields to the list Main."""
@@ -99,8 +114,16 @@ class SailthruAccount(Account):
 class IterableAccount(Account):
     """A project of Iterable."""
 
+    exchange: iterable_export.Exchange
+
     def __init__(self, folder: Path, box: IterableSandbox) -> None:
         self.exchange = iterable_export.exchange(folder, box, iterable_export.audience())
+        self.key = iterable_import.KEY
+
+    def change(self, name: str, **fields: object) -> None:
+        """Change fields of a user."""
+        user = self.exchange.user(f"{name}@example.com")
+        user.fields = user.fields | fields
 
     def add(self, name: str, **fields: object) -> None:
         """Add a user with an address and fields to the list Main."""
