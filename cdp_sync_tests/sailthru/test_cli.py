@@ -62,6 +62,15 @@ def test_check_names_a_forbidden_endpoint(forbidden: str, crm: Crm) -> None:
     assert "permit it for this key" in line
 
 
+def test_check_names_a_smart_list_of_an_export(crm: Crm) -> None:
+    """Users cannot be put on it; a list that is missing is created by the run."""
+    crm.box.account.add_list("Pros", type="smart", query={"criteria": ["match"], "field": ["plan"], "value": ["pro"]})
+    crm.declare(exports=(user_goal("fine", lists=["New"]), user_goal(lists=["Main", "Pros"])))
+    printed = output_of("check", "crm", status=1)
+    assert "audience: Nobody can be put on a smart list, which a query fills: 'Pros'." in printed
+    assert "fine: " not in printed
+
+
 def test_check_compares_the_time_zone(crm: Crm) -> None:
     """The declared time zone is compared with the account's, as times in lists are local."""
     crm.declare(list_goal(), time_zone="Asia/Tokyo")
