@@ -63,7 +63,7 @@ def test_fields_that_are_not_mapped_stay_as_they_are(account: Account) -> None:
 
 
 def test_existing_and_new_users_are_put_on_lists(account: Account) -> None:
-    """A user who was there and one whom the export creates are put on each of several lists."""
+    """An existing user, and one that the export creates, are put on each of several lists."""
     account.add("ann")
     account.hold("email,text_one\nann@example.com,x\nbob@example.com,x\n")
     account.send(lists=["Red", "Blue"])
