@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from cdp_sync.model.connection import LISTED, Connection
+from cdp_sync.model.lifecycle import Lifecycle
 from cdp_sync.model.merge_rule import MergeRule
 from cdp_sync.model.profile import Profiles, literal
 from cdp_sync.model.questions import asked_problems, rollup_problems
@@ -77,6 +78,11 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         if cycle := find_cycle(segment, profiles):
             found.append(f"segments[{index}].when: the segment asks about itself: {' → '.join(cycle)}")
     return found
+
+
+def find_lifecycle_problems(lifecycle: Lifecycle, profiles: Profiles) -> list[str]:
+    """Return what does not fit the profile, each as `path: what was found; what is allowed`."""
+    return [f"{place}{problem}" for place, part in lifecycle.walk() for problem in _problems_of(part, profiles)]
 
 
 def _rule_problems(rule: MergeRule, profiles: Profiles) -> Iterator[str]:

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from cdp_sync.model.counting import counted
 from cdp_sync.model.event import EventType
 from cdp_sync.model.group import GroupType
+from cdp_sync.model.lifecycle import STAGE_CHANGED, Lifecycle
 from cdp_sync.model.merge_rule import MergeRule, Survivor
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective, Zone
 from cdp_sync.model.property import RESERVED, Property
@@ -87,6 +88,30 @@ class Profiles(Records):
         among = [Property(name=name, multiple=True, among=names) for name in lists]
         return (*self.properties, Property(name=zone, among=ZONES), *among)
 
+    @cached_property
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
+        """The lifecycles of the project; each is declared as a component of its own. See `with_lifecycles`."""
+        return ()
+
+    @cached_property
+    def lifecycle(self) -> Mapping[str, Lifecycle]:
+        """The lifecycles by name."""
+        return {lifecycle.name: lifecycle for lifecycle in self.lifecycles}
+
+    def with_lifecycles(self, lifecycles: Iterable[Lifecycle]) -> Self:
+        """Return this profile with the lifecycles of the project; with any, `stage_changed` is a type of its events."""
+        found = tuple(lifecycles)
+        further = (STAGE_CHANGED,) if found and STAGE_CHANGED.name not in self.event else ()
+        made = type(self)(**self._declared | {"event_types": (*self.event_types, *further)})
+        made.__dict__["lifecycles"] = found
+        return made
+
+    def with_properties(self, more: Iterable[Property]) -> Self:
+        """Return this profile with further properties after its own."""
+        made = super().with_properties(more)
+        made.__dict__["lifecycles"] = self.lifecycles
+        return made
+
     @property
     def table(self) -> str:
         """The table of profiles."""
@@ -140,6 +165,11 @@ class Profiles(Records):
         """Yield what is wrong with the name of a segment under a key, if anything."""
         if name not in (names := [segment.name for segment in self.segments]):
             yield f"{key}: {name!r} is unknown; {allowed(name, names)}"
+
+    def lifecycle_problem(self, key: str, name: str) -> Iterator[str]:
+        """Yield what is wrong with the name of a lifecycle under a key, if anything."""
+        if name not in self.lifecycle:
+            yield f"{key}: {name!r} is unknown; {allowed(name, self.lifecycle)}"
 
     def link_problems(self, linked: Iterable[str]) -> Iterator[str]:
         """Yield what is wrong with the properties of links, each as `path: what was found; what is allowed`."""

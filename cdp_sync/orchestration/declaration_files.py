@@ -1,12 +1,12 @@
 """The declarations as files, and the connections in them: read without Dagster, whose import takes seconds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from cdp_sync.errors import DeclarationError, UnknownName
-from cdp_sync.model import Connection, Profiles
-from cdp_sync.model.consistency import find_profile_problems
+from cdp_sync.model import Connection, Lifecycle, Profiles
+from cdp_sync.model.consistency import find_lifecycle_problems, find_profile_problems
 from cdp_sync.model.kind import kind_of_type
 from cdp_sync.model.reading import Document, Reading, read_text, with_line
 from cdp_sync.model.suggestion import one_of
@@ -14,6 +14,7 @@ from cdp_sync.orchestration.project_folder import defs_folder
 
 PROFILE_MODEL = "cdp_sync.components.ProfileModel"
 MAINTENANCE = "cdp_sync.components.Maintenance"
+LIFECYCLE = "cdp_sync.components.Lifecycle"
 _USUAL = {PROFILE_MODEL: "profiles", MAINTENANCE: "maintenance"}
 """The folders where these are looked for first."""
 
@@ -97,23 +98,58 @@ def read_connections(name: str | None = None) -> tuple[Connection, ...]:
 
 
 def declared_profiles() -> Profiles:
-    """Return the profile that the project declares.
+    """Return the profile that the project declares, with the lifecycles of the project.
 
     Raises:
         DeclarationError: No `defs.yaml` of the project is a `ProfileModel`, or it has problems.
     """
     file = find_profile_model()
     documents_in(file)
-    profiles, problems = _profiles_in(file.read_text(encoding="utf-8"))
+    profiles, problems = _profiles_in(file.read_text(encoding="utf-8"), declared_lifecycles())
     refuse(file, problems)
     return profiles
 
 
 @lru_cache(maxsize=8)
-def _profiles_in(text: str) -> tuple[Profiles, list[str]]:
+def _profiles_in(text: str, lifecycles: tuple[Lifecycle, ...]) -> tuple[Profiles, list[str]]:
     """Return the profile of a text and what is wrong with it, once for all connections of a project."""
-    profiles = next(each.value for each in read_text(text).documents if isinstance(each.value, Profiles))
+    written = next(each.value for each in read_text(text).documents if isinstance(each.value, Profiles))
+    profiles = written.with_lifecycles(lifecycles)
     return profiles, [f"attributes.{problem}" for problem in find_profile_problems(profiles)]
+
+
+def declared_lifecycles() -> tuple[Lifecycle, ...]:
+    """Return the lifecycles of the project; of several with one name, the first. Those with problems are left out."""
+    found: dict[str, Lifecycle] = {}
+    for _, lifecycle in _lifecycle_files():
+        found.setdefault(lifecycle.name, lifecycle)
+    return tuple(found.values())
+
+
+def lifecycle_problems(file: Path) -> list[str]:
+    """Return what is wrong with the lifecycles of a file: what does not fit the profile, and names that are taken.
+
+    Raises:
+        DeclarationError: The profile is not declared, or not in order.
+    """
+    profiles, problems = declared_profiles(), []
+    first: dict[str, Path] = {}
+    for each, lifecycle in _lifecycle_files():
+        if each == file and lifecycle.name in first:
+            other = first[lifecycle.name].parent.name
+            problems.append(f"attributes.name: another lifecycle is called {lifecycle.name!r}, in {other}")
+        elif each == file:
+            problems += [f"attributes.{problem}" for problem in find_lifecycle_problems(lifecycle, profiles)]
+        first.setdefault(lifecycle.name, each)
+    return problems
+
+
+def _lifecycle_files() -> Iterator[tuple[Path, Lifecycle]]:
+    """Yield all lifecycles that are written without problems, each with its file."""
+    for file in declaration_files():
+        if LIFECYCLE.encode() in file.read_bytes():  # to read a file as YAML takes longer than to look into it
+            values = (document.value for document in read_declaration(file).documents)
+            yield from ((file, value) for value in values if isinstance(value, Lifecycle))
 
 
 def find_profile_model() -> Path:

@@ -11,7 +11,7 @@ from types import ModuleType
 import dagster as dg
 
 from cdp_sync.errors import DeclarationError
-from cdp_sync.model import Connection, Declared, ImportRules, Maintenance, Profiles
+from cdp_sync.model import Connection, Declared, ImportRules, Lifecycle, Maintenance, Profiles
 from cdp_sync.model.consistency import find_problems, find_profile_problems
 from cdp_sync.orchestration.connection import build_connection
 from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
@@ -20,9 +20,11 @@ from cdp_sync.orchestration.declaration_files import (
     MAINTENANCE,
     PROFILE_MODEL,
     declaration_files,
+    declared_lifecycles,
     declared_profiles,
     find_profile_model,
     find_second,
+    lifecycle_problems,
     read_declaration,
     refuse,
 )
@@ -179,7 +181,11 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
             profiles = declared_profiles()
             refuse(file, [f"attributes.{problem}" for problem in find_problems(declared, profiles)])
             return build_connection(declared, profiles)
+        case Lifecycle():
+            refuse(file, lifecycle_problems(file))
+            return dg.Definitions()
         case Profiles():
+            declared = declared.with_lifecycles(declared_lifecycles())
             problems = [f"attributes.{problem}" for problem in find_profile_problems(declared)]
             refuse(file, [*find_second(PROFILE_MODEL).get(file, ()), *problems])
             imports = [*_imports()]
