@@ -125,6 +125,9 @@ def _when(window: EventWindow) -> Iterator[str]:
 def _sentence(when: Condition, about: _About) -> str:
     if when.segment:
         return f"is in the segment {_code(when.segment)}"
+    if when.lifecycle:
+        stages = " or ".join(map(_code, when.stage or ()))
+        return f"is {f'in the stage {stages} of' if stages else 'in'} the lifecycle {_code(when.lifecycle)}"
     if when.objective:
         return _CONSENT[str(when.consent)].format(_code(when.objective))
     (question,) = when.questions()
