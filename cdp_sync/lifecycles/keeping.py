@@ -156,7 +156,8 @@ def _apply_steps(session: Session, lifecycle: Lifecycle, now: datetime, run_id: 
         _EVENTS,
         f"""insert into {_EVENTS} by name
 select
-    md5(concat_ws(' ', $lifecycle, profile_id, epoch_us($written_at::timestamptz), from_stage, '>', to_stage)) as event_id,
+    md5(concat_ws(' ', $lifecycle, profile_id, epoch_us($written_at::timestamptz), from_stage, '>', to_stage))
+        as event_id,
     profile_id, $now as happened_at, $written_at as _written_at,
     $connection as connection, $lifecycle as goal, $run_id as run_id,
     $lifecycle as lifecycle, from_stage, to_stage

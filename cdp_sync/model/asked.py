@@ -28,6 +28,12 @@ def asked_event_types(conditions: Iterable[Condition], profiles: Profiles) -> tu
     return tuple(found)
 
 
+def asked_groups(conditions: Iterable[Condition], profiles: Profiles) -> tuple[str, ...]:
+    """Return the types of groups that conditions read, directly or by segments."""
+    held = (profiles.by_name[part.group].group_type for part in asked_parts(conditions, profiles) if part.group)
+    return tuple(dict.fromkeys(each for each in held if each))
+
+
 def asked_lifecycles(conditions: Iterable[Condition], profiles: Profiles) -> tuple[str, ...]:
     """Return the lifecycles that conditions read, directly or by segments."""
     return tuple(dict.fromkeys(part.lifecycle for part in asked_parts(conditions, profiles) if part.lifecycle))

@@ -23,7 +23,7 @@ from cdp_sync_tests.lifecycles.stage_oracle import Stages
 PASSED = (timedelta(0), timedelta(microseconds=1), timedelta(hours=1), timedelta(hours=25), timedelta(days=40))
 
 
-@examples(12)
+@examples(6)
 @given(populations(), st.data())
 def test_stages_agree_with_oracle(population: Any, data: st.DataObject) -> None:
     """After any history: who is in which stage since when, and every change as an event; sizes and moves add up."""
