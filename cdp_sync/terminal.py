@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import Look
+    from cdp_sync.lifecycles import LifecycleView
     from cdp_sync.merge_preview import MergePreview
     from cdp_sync.merging import Merges
     from cdp_sync.model.occurrences import UpcomingRun
@@ -239,7 +240,10 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
         for part in named:
             say(f"{part}  merged into  {profile_id}")
         say((str(profile_id), "bold"))
+        stages = profile.pop("stages")
         _print_values(profile)
+        for each in stages:
+            say(f"  in {each['lifecycle']}: {each['stage']}  since {each['since']:{_TIME}}")
         _print_merged(merged)
         _print_changes(profile_id, changes)
         if counts:
@@ -368,6 +372,14 @@ def print_segment(name: str, view: "SegmentView") -> None:
     for profile in view.sample:
         say(f"  {profile}")
     say(f"\n{view.sql}", lines=True)
+
+
+def print_lifecycle(name: str, view: "LifecycleView") -> None:
+    """Show how many profiles are in each stage of a lifecycle, and its conditions."""
+    say((name, "bold"), f"  {counted(view.size, 'profile')}{'' if view.enabled else '; it is off'}")
+    say(f"\n{view.words}\n", lines=True)
+    for stage, size in view.sizes.items():
+        say(f"  {size:>9,}  {stage}")
 
 
 def print_export_preview(preview: "ExportPreview") -> None:

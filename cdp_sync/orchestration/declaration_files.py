@@ -126,11 +126,11 @@ def declared_lifecycles() -> tuple[Lifecycle, ...]:
     return tuple(found.values())
 
 
-def lifecycle_problems(file: Path) -> list[str]:
-    """Return what is wrong with the lifecycles of a file: what does not fit the profile, and names that are taken.
+def refuse_lifecycles(file: Path) -> None:
+    """Refuse the lifecycles of a file that do not fit the profile, or whose names are taken.
 
     Raises:
-        DeclarationError: The profile is not declared, or not in order.
+        DeclarationError: Names every problem with its line; or the profile is not declared, or not in order.
     """
     profiles, problems = declared_profiles(), []
     first: dict[str, Path] = {}
@@ -141,7 +141,7 @@ def lifecycle_problems(file: Path) -> list[str]:
         elif each == file:
             problems += [f"attributes.{problem}" for problem in find_lifecycle_problems(lifecycle, profiles)]
         first.setdefault(lifecycle.name, each)
-    return problems
+    refuse(file, problems)
 
 
 def _lifecycle_files() -> Iterator[tuple[Path, Lifecycle]]:
