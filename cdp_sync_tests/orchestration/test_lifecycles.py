@@ -8,7 +8,7 @@ import pytest
 from cdp_sync.errors import DeclarationError
 from cdp_sync.inspection import look_at_profiles
 from cdp_sync.orchestration.declarations import load_declarations, read_project
-from cdp_sync.orchestration.project import load_connection
+from cdp_sync.orchestration.project import load_connection, load_profile_jobs
 from cdp_sync_tests.projects import Project, export, goal, shown
 
 WELCOME = {
@@ -106,6 +106,7 @@ def test_a_run_of_one_export_keeps_its_lifecycle(shop: Project, instance: dg.Dag
     assert KEY in load_connection("shop").resolve_job_def("shop_sync").asset_layer.selected_asset_keys
     shop.declare("later", LATER, kind="Lifecycle")
     assert shop.run("shop_sync", instance).success
+    assert load_profile_jobs().resolve_job_def("lifecycle_later")
     result = shop.run("lifecycles", instance)
     assert result.success
     order = [event.asset_key.path[1] for event in result.get_asset_materialization_events() if event.asset_key]
