@@ -276,7 +276,10 @@ def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
 def look_at_export(
     declarations: Declarations, connection: str, goal: str, warehouse: Warehouse | None = None
 ) -> ExportPreview:
-    """Work out what an export goal would deliver now, from the project's warehouse unless another one is given."""
+    """Work out what an export goal would deliver now, from the project's warehouse.
+
+    Another warehouse is a copy: there the goal writes its touches, so that later goals of the stage find them.
+    """
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
         found: Any = declarations.export_goal(connection, goal)
@@ -293,4 +296,4 @@ def look_at_export(
             folder=Path(folder),
             now=datetime.now(UTC),
         )
-        return preview_events(run) if is_events else preview_export(run)
+        return preview_events(run) if is_events else preview_export(run, reserve=warehouse is not None)

@@ -378,6 +378,10 @@ def print_export_preview(preview: "ExportPreview") -> None:
     say((preview.goal, "bold"), f"  {counters[ends[-1]]:,} of {counters[every]:,} to deliver")
     for name in (every, *ends):
         say(f"  {counters[name]:>9,}  {name.partition('_')[2].replace('_', ' ')}")
+    for moment, which in zip(preview.capped_until or (), ("first", "last"), strict=False):
+        say(f"  the {which} cap ends at {moment:{_TIME}} UTC")
+    if preview.note:
+        say((f"  {preview.note}", "yellow"))
     for path, rows in preview.files:
         say(f"  {path}  {counted(rows, 'row')}")
     for reason, times in preview.reasons:

@@ -12,6 +12,7 @@ from cdp_sync.model.audience import AudienceField, Rendered
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.format import ExportFormat
 from cdp_sync.model.goal import Goal
+from cdp_sync.model.lifecycle_goal import GoalLifecycle
 from cdp_sync.model.processed_fields import fields_after, function_problems
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.property import Property
@@ -127,6 +128,8 @@ class ExportGoal(Goal):
     """The columns, in order."""
     changes: Literal["changed", "all"] = "changed"
     """`changed`: profiles whose row differs from what this goal last delivered; `all`: everybody, every time."""
+    lifecycle: GoalLifecycle | None = None
+    """The lifecycle that the goal is part of: only profiles in its stages are exported, and only so often."""
 
     @model_validator(mode="after")
     def _check(self) -> "ExportGoal":
@@ -153,6 +156,7 @@ class ExportGoal(Goal):
     def problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
         yield from profiles.segment_problem("segment", self.segment)
+        yield from (f"lifecycle.{problem}" for problem in (self.lifecycle.problems(profiles) if self.lifecycle else ()))
         yield from function_problems(self.processors)
         names = [column.field for column in self.map]
         for index, processor in enumerate(self.processors):
@@ -173,9 +177,10 @@ class ExportGoal(Goal):
         return tuple(dict.fromkeys(own))
 
     def read_events(self, profiles: Profiles) -> tuple[str, ...]:
-        """Return the types of events that its columns read by rollups."""
+        """Return the types of events that its columns read by rollups, or that count in its lifecycle."""
         rollups = (profiles.rollup.get(name) for name in self.properties)
-        return tuple(dict.fromkeys(rollup.event for rollup in rollups if rollup))
+        counted = self.lifecycle.counted_event if self.lifecycle else None
+        return tuple(dict.fromkeys([*(rollup.event for rollup in rollups if rollup), *([counted] if counted else [])]))
 
     def read_groups(self, profiles: Profiles) -> tuple[str, ...]:
         """Return the types of groups that its columns read."""

@@ -111,7 +111,7 @@ def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *
             f"{goal.title or f'Exports profiles to {connection.label}'}.\n\n"
             f"- segment: {profiles.segment(goal.segment).label}; {who}\n{bound}"
             f"- columns: {', '.join(column.field for column in goal.map) or 'none'}\n"
-            f"- {goal.destination}"
+            f"- {goal.destination}{f'{chr(10)}- {goal.lifecycle.words}' if goal.lifecycle else ''}"
         ),
         after=[
             segment_key(goal.segment),

@@ -72,10 +72,12 @@ def export_metadata_of(report: ExportReport | EventExportReport) -> Metadata:
             "seconds": round(report.seconds, 3),
         }
     totals = {"profiles_taken_off": report.profiles_taken_off, "profiles_ever_exported": report.profiles_ever_exported}
+    caps = dict(zip(("first cap ends", "last cap ends"), report.capped_until or (), strict=False))
     return {
         "summary": report.message,
         **({"file": report.path, "bytes": report.size} if report.path is not None else {}),
         **reasons,
+        **{name: dg.MetadataValue.timestamp(moment) for name, moment in caps.items()},
         "eligible": report.counters.eligible,
         **asdict(report.counters),
         "dagster/row_count": report.counters.profiles_written,
