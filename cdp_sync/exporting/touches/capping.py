@@ -44,16 +44,26 @@ def _capped(run: ExportRun, lifecycle: GoalLifecycle, columns: Collection[str]) 
         # Of so many latest touches the first one leaves the window then.
         until = f"list_last(max(touched_at, {threshold.times})) + to_seconds($period)"
         values = {"period": int(ROLLING[threshold.per].total_seconds())}
-    events, more = "", {"now": run.now}
-    for type_name in _counted_events(run, lifecycle, columns):
-        table = f"warehouse.{quote_identifier(run.profiles.event[type_name].table)}"
-        events += statement("exporting/touches/touching_event").format(table=table, later=later)
+    events, more = "", dict[str, Any](now=run.now)
+    for number, (table, stages) in enumerate(_counted_events(run, lifecycle, columns)):
+        stages_name = f"counted_in_{number}"
+        events += statement("exporting/touches/touching_event").format(table=table, later=later, stages=stages_name)
+        more[stages_name] = stages
     values |= {"since": since, "times": threshold.times, "connection": run.connection, "goal": run.goal.name}
     sql = statement("exporting/touches/capped").format(until=until, later=later, events=events)
     return sql, values | (more if events else {})
 
 
-def _counted_events(run: ExportRun, lifecycle: GoalLifecycle, columns: Collection[str]) -> Iterator[str]:
-    """Yield the types of events that count as touches and that have a table."""
-    if (name := lifecycle.counted_event) and f"{run.profiles.event[name].table}.event_id" in columns:
-        yield name
+def _counted_events(
+    run: ExportRun, lifecycle: GoalLifecycle, columns: Collection[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield the tables of events that this goal or another one counts as touches, and in which stages."""
+    declared = run.profiles.lifecycle.get(lifecycle.name)
+    counted = set(declared.counted if declared else ())
+    counted |= {
+        (stage, lifecycle.counted_event) for stage in lifecycle.stages_of(run.profiles) if lifecycle.counted_event
+    }
+    for name in sorted({name for _, name in counted} & run.profiles.event.keys()):
+        table = run.profiles.event[name].table
+        if f"{table}.event_id" in columns:
+            yield f"warehouse.{quote_identifier(table)}", sorted(stage for stage, each in counted if each == name)
