@@ -30,7 +30,7 @@ TABLES = {
 """What a row is, by table. A rule is named by its number from 1; 0 stands for decisions by hand, the last number for
 rules that are no more."""
 
-SHOWN = ("profile_identifier",)
+SHOWN = ("profile_identifier", "lifecycle_stage")
 """Tables of the warehouse that name live profiles, besides those of events: they follow merges and unmerges."""
 
 BY_ITSELF = (

@@ -6,11 +6,3 @@ create table warehouse.lifecycle_stage (
     stage text,
     since timestamptz
 );
-
--- How many profiles were in each stage of a lifecycle at each keeping that changed a size. A stage without any is at 0.
-create table warehouse.lifecycle_size (
-    lifecycle text,
-    stage text,
-    size bigint,
-    counted_at timestamptz
-);
