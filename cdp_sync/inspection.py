@@ -39,6 +39,7 @@ from cdp_sync.orchestration.declarations import Declarations, read_project
 from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.segments.profile_values import rollup_values
 from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse.caps import caps_of_profile
 from cdp_sync.warehouse.history import identifiers_by_profile, profiles_named
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import stored_columns, type_problems
@@ -222,7 +223,7 @@ def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
     """Return the live profiles that a value names: properties, rollups, latest changes, and so many latest events.
 
     `merged_from` has the profiles that were merged into one, each with its identifiers and the decisions about it, and
-    `named_parts` the ids of those among them that the value names.
+    `named_parts` the ids of those among them that the value names. `caps` has the goals that found it at its cap.
     Rollups are left out where the profile model is not in order.
     """
     declared = read_project().profiles
@@ -232,9 +233,10 @@ def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
             owner = profile["profile_id"]
             rollups = rollup_values(session, declared, owner, datetime.now(UTC)) if declared else {}
             latest, counts = timeline(session, owner, events)
+            caps = {"caps": caps_of_profile(session, owner, datetime.now(UTC))}
             merged = {"named_parts": profile.pop("named_parts"), "merged_from": _merged_from(session, owner)}
             changes = {"changes": profile.pop("changes")}
-            found.append({**profile, **rollups, **merged, **changes, "event_counts": counts, "events": latest})
+            found.append({**profile, **rollups, **caps, **merged, **changes, "event_counts": counts, "events": latest})
         return found
 
 

@@ -238,8 +238,11 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
         named, merged, profile_id = profile.pop("named_parts"), profile.pop("merged_from"), profile["profile_id"]
         for part in named:
             say(f"{part}  merged into  {profile_id}")
+        caps = profile.pop("caps", ())
         say((str(profile_id), "bold"))
         _print_values(profile)
+        for cap in caps:
+            say(f"  capped until {cap['until']:{_TIME}}  {cap['connection']} / {cap['goal']}")
         _print_merged(merged)
         _print_changes(profile_id, changes)
         if counts:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, case, false, func, literal_column, null, or_, select, true
 
 from cdp_sync.exporting.run import DeliveryRun, ExportRun
 from cdp_sync.exporting.touches.capping import IN_STAGE, with_stage
@@ -34,6 +34,9 @@ Level = Mapping[str, str]
 
 IS_RIVAL = "is_rival"
 """Cell of profiles with links: whether another profile stands for the same user."""
+
+_PERSONAL = 2
+"""The permission level at which personal properties may leave, and that of profiles of which nothing is known."""
 
 _LEAST_ROOM = 2 << 20
 _PROFILE_ROOM = 100
@@ -279,10 +282,14 @@ def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
 
 
 def allowed(run: DeliveryRun, columns: Collection[str]) -> str:
-    """Return the condition that the connection's objectives allow to process a profile."""
-    if not run.objectives:
-        return "true"
-    return may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns))
+    """Return the condition that the connection's objectives, and its permission level, allow to export a profile."""
+    conditions = []
+    if run.objectives:
+        conditions.append(may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns)))
+    level = run.profiles.permission_level
+    if level and level.name in columns and run.goal.has_personal(run.profiles):
+        conditions.append(f"coalesce(profile.{level.name}, {_PERSONAL}) >= {_PERSONAL}")
+    return " and ".join(conditions) or "true"
 
 
 _ENDS = (
@@ -338,7 +345,32 @@ def column_value(
     """Return the value that a column holds, which is one of `prop`."""
     if declared.group:
         return group_value(declared.group, prop, run.profiles, columns)
+    if declared.permission_level:
+        level = run.profiles.permission_level
+        known = value_of(level, run.profiles, run.now, columns) if level else null()
+        return func.coalesce(known, literal_column(str(_PERSONAL)))
     return value_of(prop, run.profiles, run.now, columns)
+
+
+def stages_of(run: ExportRun, declared: ExportColumn, *, titles: bool = False) -> ColumnElement[Any]:
+    """Return the list of a profile's stages in the lifecycles of a column, each as `lifecycle: stage`, in order."""
+    named = [run.profiles.lifecycle[name] for name in declared.lifecycle_names(run.profiles)]
+    shown = [
+        (each.name, stage, each.shown(stage, titles=titles))
+        for each in named
+        if each.enabled
+        for stage in each.every_stage
+    ]
+    if not shown:
+        return literal_column("[]::text[]")
+    rows = ", ".join(f"({place}, {', '.join(map(quote_literal, names))})" for place, names in enumerate(shown))
+    return literal_column(f"""coalesce((
+        select list(shown.label order by shown.place)
+        from warehouse.lifecycle_stage kept
+        join (values {rows}) shown(place, lifecycle, stage, label)
+            on shown.lifecycle = kept.lifecycle and shown.stage = kept.stage
+        where kept.profile_id = profile.profile_id
+    ), [])""")
 
 
 def on(source: str, named: Level) -> str:

@@ -108,6 +108,11 @@ class Lifecycle(Declared):
         made._counted = tuple(sorted(set(counted)))  # noqa: SLF001 - its own class
         return made
 
+    def shown(self, stage: str, *, titles: bool = False) -> str:
+        """Return what exports write of a profile that is in a stage: `lifecycle: stage`, by names or by titles."""
+        labels = {each.name: each.label for each in self.stages} if titles else {}
+        return f"{self.label if titles else self.name}: {labels.get(stage, stage)}"
+
     @cached_property
     def conditions(self) -> tuple[tuple[str, Condition], ...]:
         """Its conditions, each with its place in the declaration."""

@@ -11,7 +11,18 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 
 from cdp_sync.exporting.audiences.port import FORGOTTEN
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select import IS_RIVAL, Column, Inputs, Level, Problem, Rows, allowed, column_value, segments_of
+from cdp_sync.exporting.select import (
+    IS_RIVAL,
+    Column,
+    Inputs,
+    Level,
+    Problem,
+    Rows,
+    allowed,
+    column_value,
+    segments_of,
+    stages_of,
+)
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Shape
 from cdp_sync.segments.membership import PROFILE, is_in_segment
@@ -102,6 +113,8 @@ def _constant(run: UserRun, columns: Collection[str], number: int, declared: Exp
     if declared.segments:
         inputs, inside = segments_of(run, columns, number, declared)
         return Column(number, declared.field, inputs), f"to_json({inside})"
+    if declared.lifecycles:
+        return Column(number, declared.field, {f"v{number}": stages_of(run, declared)}), f"to_json(v{number})"
     text = "profile_id::varchar" if declared.profile_id else quote_literal(declared.text or "")
     return Column(number, declared.field), f"to_json({text})"
 
