@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, WarehouseLocked
-from cdp_sync.model import Connection, Profiles
+from cdp_sync.model import STAGE_CHANGED, Connection, Profiles
 from cdp_sync.model.counting import counted
 from cdp_sync.model.shared_files import shared_files
 from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
@@ -34,12 +34,14 @@ class Findings:
         if self.declarations is None:
             return ""
         profiles = self.declarations.profiles
+        types = [event for event in profiles.event_types if event != STAGE_CHANGED]
         parts = (
             counted(len(self.declarations.connections), "connection"),
             counted(len(profiles.properties), "property", "properties"),
             counted(len(profiles.segments), "segment"),
-            *([counted(len(profiles.event_types), "type") + " of events"] if profiles.event_types else []),
+            *([counted(len(types), "type") + " of events"] if types else []),
             *([counted(len(profiles.group_types), "type") + " of groups"] if profiles.group_types else []),
+            *([counted(len(profiles.lifecycles), "lifecycle")] if profiles.lifecycles else []),
         )
         return f"{', '.join(parts)}: all in order."
 

@@ -1,7 +1,7 @@
 """What an export would deliver now. Nothing is delivered, and only the run's own staging file is written."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cdp_sync.exporting.recording import reasons_of
@@ -33,6 +33,13 @@ class ExportPreview:
     """When the first and the last cap end; None where no profile is capped."""
     note: str = ""
     """Why the goal exports nobody, where its lifecycle says so."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the goal's lifecycle does, in sentences."""
+        ends = sorted(set(self.capped_until or ()))
+        caps = f"The caps end at {' to '.join(f'{end.astimezone(UTC):%Y-%m-%d %H:%M:%S}' for end in ends)} UTC."
+        return (*([caps] if ends else []), *([self.note] if self.note else []))
 
     def to_json(self) -> dict[str, Any]:
         """Return the preview as `export --preview --json` shows it."""

@@ -88,10 +88,22 @@ def event_scope(goal: EventExportGoal, profiles: Profiles, objectives: Iterable[
     scope = {
         "fingerprint": event_export_fingerprint(goal, profiles),
         "since": goal.since and goal.since.isoformat(),
-        "segments": [profiles.segment(name).model_dump(mode="json", exclude={"title"}) for name in segments],
+        "segments": [
+            _since_lifecycles(profiles.segment(name).model_dump(mode="json", exclude={"title"})) for name in segments
+        ],
         "objectives": [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives],
     }
     return _digest(scope)
+
+
+def _since_lifecycles(declared: Any) -> Any:  # noqa: ANN401 - a part of what was declared
+    """Return conditions without the keys that came with lifecycles where they are not used."""
+    if isinstance(declared, list):
+        return [_since_lifecycles(each) for each in declared]
+    if not isinstance(declared, dict):
+        return declared
+    named = {name: _since_lifecycles(value) for name, value in declared.items()}
+    return {name: value for name, value in named.items() if value is not None or name not in ("lifecycle", "stage")}
 
 
 def merge_fingerprint(profiles: Profiles) -> str:

@@ -138,11 +138,11 @@ def _counted_in(lifecycle: Lifecycle) -> Iterator[tuple[str, str]]:
                 yield from ((stage, counted_event) for stage in part.stages or lifecycle.every_stage)
 
 
-def lifecycle_problems(file: Path) -> list[str]:
-    """Return what is wrong with the lifecycles of a file: what does not fit the profile, and names that are taken.
+def refuse_lifecycles(file: Path) -> None:
+    """Refuse the lifecycles of a file that do not fit the profile, or whose names are taken.
 
     Raises:
-        DeclarationError: The profile is not declared, or not in order.
+        DeclarationError: Names every problem with its line; or the profile is not declared, or not in order.
     """
     profiles, problems = declared_profiles(), []
     first: dict[str, Path] = {}
@@ -153,7 +153,7 @@ def lifecycle_problems(file: Path) -> list[str]:
         elif each == file:
             problems += [f"attributes.{problem}" for problem in find_lifecycle_problems(lifecycle, profiles)]
         first.setdefault(lifecycle.name, each)
-    return problems
+    refuse(file, problems)
 
 
 def _lifecycle_files() -> Iterator[tuple[Path, Lifecycle]]:

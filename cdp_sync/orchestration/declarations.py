@@ -15,6 +15,7 @@ from cdp_sync.model.kind import FILLED, kind_of_type
 from cdp_sync.model.reading import Document, problems_of
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.declaration_files import (
+    LIFECYCLE,
     MAINTENANCE,
     PROFILE_MODEL,
     declaration_files,
@@ -22,6 +23,7 @@ from cdp_sync.orchestration.declaration_files import (
     documents_in,
     find_second,
     refuse,
+    refuse_lifecycles,
 )
 from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.templates import fill, is_template, names_only_environment
@@ -117,6 +119,8 @@ def read_project() -> Reading:
     for_dagster = []
     for file in declaration_files():
         documents = _attempt(problems, _documents, file) or ()
+        if profiles and any(document.type == LIFECYCLE for document in documents):
+            _attempt(problems, refuse_lifecycles, file)
         if all(map(_is_plain, documents)):
             found += [(file, each) for each in _attempt(problems, _connections_in, file, documents, profiles) or ()]
         else:

@@ -24,9 +24,9 @@ from cdp_sync.orchestration.declaration_files import (
     declared_profiles,
     find_profile_model,
     find_second,
-    lifecycle_problems,
     read_declaration,
     refuse,
+    refuse_lifecycles,
 )
 from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
 from cdp_sync.orchestration.garbage import uncollected
@@ -183,7 +183,7 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
             refuse(file, [f"attributes.{problem}" for problem in find_problems(declared, profiles)])
             return build_connection(declared, profiles)
         case Lifecycle():
-            refuse(file, lifecycle_problems(file))
+            refuse_lifecycles(file)
             return dg.Definitions()
         case Profiles():
             declared = declared.with_lifecycles(declared_lifecycles())
