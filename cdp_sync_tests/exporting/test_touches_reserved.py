@@ -1,6 +1,7 @@
 """Touches are written before a delivery: goals that run at once stay within the cap, and killed runs leave no touch."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -17,6 +18,8 @@ from cdp_sync.exporting import (
     write_file,
 )
 from cdp_sync.exporting.preview import preview_export
+from cdp_sync.model.lifecycle_goal import LONGEST
+from cdp_sync.warehouse.caps import remove_touches
 from cdp_sync_tests.exporting.cap_side import CapSide, goal, renamed
 from cdp_sync_tests.exporting.exporter import Deadly, Folder, Killed
 from cdp_sync_tests.trail import victim
@@ -112,6 +115,26 @@ def test_recording_again_adds_no_touch(side: CapSide) -> None:
     for _ in range(2):
         record_delivery(run, counters, delivered)
         assert (touches(side), reservations(side)) == ({"run1": _PEOPLE}, [])
+
+
+def test_a_run_that_is_tried_again_from_a_step_keeps_its_touches(side: CapSide) -> None:
+    """A run that goes on with what another one has staged, under an id of its own, settles the touches of that one."""
+    run = side.next_run(goal(TWICE_A_DAY), NOON)
+    counters = select_segment(run)
+    again = replace(run, run_id="again")
+    file = write_file(again)
+    assert file
+    record_delivery(again, counters, deliver_file(again, Folder(side.outbox), file, side.folder / "uploads"))
+    assert (touches(side), reservations(side)) == ({"run1": _PEOPLE}, [])
+
+
+def test_old_touches_are_removed(side: CapSide) -> None:
+    """Touches that no period reaches any more are removed, and no others."""
+    for at in (NOON, NOON + timedelta(days=50)):
+        side.run(goal(TWICE_A_DAY), at)
+    with side.warehouse.open("write") as session:
+        assert remove_touches(session, NOON + timedelta(days=94) - LONGEST) == _PEOPLE
+    assert touches(side) == {"run2": _PEOPLE}
 
 
 def test_a_preview_reserves_nothing(side: CapSide) -> None:

@@ -47,7 +47,7 @@ def test_an_export_counts_as_one_touch(crm: Exchange) -> None:
 
 
 def test_two_goals_share_the_cap(crm: Exchange) -> None:
-    """The second goal of the stage finds those capped whom the first one has exported."""
+    """The second goal of the stage finds everybody capped, as the first one has exported them."""
     crm.run()
     crm.goal = audience(name="second", lifecycle=ONCE, map=[mapped("text_one", "other")])
     assert crm.run().counters.profiles_capped == 3
