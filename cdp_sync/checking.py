@@ -54,7 +54,7 @@ def check_project() -> Findings:
     notes = [f"{name} has no goal that is on: `{call(f'run {name}')}` has nothing to run." for name in idle]
     notes += [note for connection in reading.connections for note in shared_files(connection)]
     if reading.profiles:
-        notes += [*_never_removed(reading.profiles), *_shown_of_one(reading)]
+        notes += [*_never_removed(reading.profiles), *_shown_of_one(reading), *_held(reading)]
         try:
             differing, left = _compared(reading.connections, reading.profiles)
             problems += differing
@@ -92,6 +92,15 @@ def _undeclared(name: str, count: int) -> str:
         f"The type {name!r} is not declared any more; timelines still have {counted(count, 'event')} of it. "
         "Declare it again to use them. To remove them, declare it with `keep_days: 1` until Maintenance has run."
     )
+
+
+def _held(reading: Reading) -> Iterator[str]:
+    """Yield the export goals that export nobody because their lifecycle is off."""
+    for connection in reading.connections:
+        for goal in connection.export_profiles:
+            why = goal.lifecycle.holds(reading.profiles) if goal.enabled and goal.lifecycle and reading.profiles else ""
+            if why:
+                yield f"{connection.name} / {goal.name} exports nobody. {why}"
 
 
 def _never_removed(profiles: Profiles) -> Iterator[str]:

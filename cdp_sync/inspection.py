@@ -40,6 +40,7 @@ from cdp_sync.orchestration.declarations import Declarations, read_project
 from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.segments.profile_values import rollup_values
 from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse.caps import caps_of_profile
 from cdp_sync.warehouse.history import identifiers_by_profile, profiles_named
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import stored_columns, type_problems
@@ -224,7 +225,7 @@ def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
     """Return the live profiles that a value names: values, stages, latest changes, and so many latest events.
 
     `merged_from` has the profiles that were merged into one, each with its identifiers and the decisions about it, and
-    `named_parts` the ids of those among them that the value names.
+    `named_parts` the ids of those among them that the value names. `caps` has the goals that found it at its cap.
     Rollups are left out where the profile model is not in order.
     """
     declared = read_project().profiles
@@ -234,7 +235,7 @@ def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
             owner = profile["profile_id"]
             rollups = rollup_values(session, declared, owner, datetime.now(UTC)) if declared else {}
             latest, counts = timeline(session, owner, events)
-            stages = {"stages": stages_of(session, owner)}
+            stages = {"stages": stages_of(session, owner), "caps": caps_of_profile(session, owner, datetime.now(UTC))}
             merged = {"named_parts": profile.pop("named_parts"), "merged_from": _merged_from(session, owner)}
             changes, timed = {"changes": profile.pop("changes")}, {"event_counts": counts, "events": latest}
             found.append({**profile, **rollups, **stages, **merged, **changes, **timed})
@@ -292,7 +293,10 @@ def look_at_lifecycle(declarations: Declarations, name: str) -> LifecycleView:
 def look_at_export(
     declarations: Declarations, connection: str, goal: str, warehouse: Warehouse | None = None
 ) -> ExportPreview:
-    """Work out what an export goal would deliver now, from the project's warehouse unless another one is given."""
+    """Work out what an export goal would deliver now, from the project's warehouse.
+
+    Another warehouse is a copy: there the goal writes its touches, so that later goals of the stage find them.
+    """
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
         found: Any = declarations.export_goal(connection, goal)
@@ -309,4 +313,4 @@ def look_at_export(
             folder=Path(folder),
             now=datetime.now(UTC),
         )
-        return preview_events(run) if is_events else preview_export(run)
+        return preview_events(run) if is_events else preview_export(run, reserve=warehouse is not None)

@@ -240,10 +240,9 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
         for part in named:
             say(f"{part}  merged into  {profile_id}")
         say((str(profile_id), "bold"))
-        stages = profile.pop("stages")
+        stays, caps = profile.pop("stages"), profile.pop("caps")
         _print_values(profile)
-        for each in stages:
-            say(f"  in {each['lifecycle']}: {each['stage']}  since {each['since']:{_TIME}}")
+        _print_lifecycles(stays, caps)
         _print_merged(merged)
         _print_changes(profile_id, changes)
         if counts:
@@ -255,6 +254,14 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
             say(f"  {moment}  {event['type']}  {event['event_id']}")
             if values:
                 say(f"    {values}")
+
+
+def _print_lifecycles(stages: Iterable[Mapping[str, Any]], caps: Iterable[Mapping[str, Any]]) -> None:
+    """Show the stages of a profile, and the goals that found it at its cap."""
+    for each in stages:
+        say(f"  in {each['lifecycle']}: {each['stage']}  since {each['since']:{_TIME}}")
+    for each in caps:
+        say(f"  capped until {each['until']:{_TIME}}  {each['connection']} / {each['goal']}")
 
 
 def _print_merged(parts: Sequence[Mapping[str, Any]]) -> None:
@@ -385,11 +392,12 @@ def print_lifecycle(name: str, view: "LifecycleView") -> None:
 def print_export_preview(preview: "ExportPreview") -> None:
     """Show what an export would deliver, and why the others would not be."""
     counters = asdict(preview.counters)
-    every, *_ = counters
-    ends = preview.counters.ends
+    every, *ends = next(iter(counters)), *preview.counters.ends
     say((preview.goal, "bold"), f"  {counters[ends[-1]]:,} of {counters[every]:,} to deliver")
     for name in (every, *ends):
         say(f"  {counters[name]:>9,}  {name.partition('_')[2].replace('_', ' ')}")
+    for note in preview.notes:
+        say((f"  {note}", "yellow"))
     for path, rows in preview.files:
         say(f"  {path}  {counted(rows, 'row')}")
     for reason, times in preview.reasons:

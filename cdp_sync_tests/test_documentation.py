@@ -63,6 +63,7 @@ from cdp_sync.model.declared import PropertyType
 from cdp_sync.model.event import READY_MADE, EventProperty
 from cdp_sync.model.event_import import EventImport, ItemsImport
 from cdp_sync.model.goal import SetMode
+from cdp_sync.model.lifecycle_goal import GoalLifecycle, Threshold
 from cdp_sync.model.merge_rule import MOST_HOLDERS, MOST_MERGES, SHORTEST, MergeCondition, MergeRule
 from cdp_sync.model.operators import NAMES
 from cdp_sync.model.property import MergeStrategy
@@ -138,7 +139,7 @@ def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> Non
     assert [name for name in names if f"`{name}`" not in ITERABLE] == []
 
 
-@pytest.mark.parametrize("declared", [Lifecycle, Stage])
+@pytest.mark.parametrize("declared", [Lifecycle, Stage, GoalLifecycle, Threshold])
 def test_every_field_of_lifecycles_is_documented(declared: type[BaseModel]) -> None:
     """Every field that can be declared stands in docs/lifecycles.md, and every property of a change of stages."""
     assert [name for name in declared.model_fields if f"`{name}`" not in LIFECYCLES] == []
@@ -161,6 +162,12 @@ def test_the_shown_lifecycle_is_in_order() -> None:
     profiles = Profiles.model_validate({"properties": properties, "segments": segments}).with_lifecycles([shown])
     assert segments
     assert [*find_profile_problems(profiles), *find_lifecycle_problems(shown, profiles)] == []
+    (goal,) = [FileExportGoal.model_validate(goal) for part in parts for goal in part.get("export_profiles", ())]
+    everybody = {"name": "everybody", "when": {"property": "email", "has_value": True}}
+    declared = {"properties": properties, "segments": [everybody]}
+    assert list(goal.problems(Profiles.model_validate(declared).with_lifecycles([shown]))) == []
+    assert goal.lifecycle
+    assert goal.lifecycle.model_fields_set == set(GoalLifecycle.model_fields)
 
 
 def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
@@ -182,7 +189,8 @@ def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
     used = {name for connection in shown for goal in connection.import_profiles for name in goal.model_fields_set}
     assert set(UserImportGoal.model_fields) - used == {"title", "enabled", "was"}
     used = {name for connection in shown for goal in connection.export_profiles for name in goal.model_fields_set}
-    assert set(iterable.UserExportGoal.model_fields) - used == {"title", "enabled", "was"}
+    in_lifecycles = {"lifecycle"}  # its own page shows it
+    assert set(iterable.UserExportGoal.model_fields) - used == {"title", "enabled", "was"} | in_lifecycles
 
 
 def test_every_operator_is_documented() -> None:

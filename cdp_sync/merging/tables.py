@@ -36,6 +36,7 @@ SHOWN = ("profile_identifier", "lifecycle_stage")
 BY_ITSELF = (
     "profile", "own_profile", "own_identifier", "lent_identifier", "value_time", "decision", "imported_row",
     "keyed_row", "imported_profile", "exported_profile", "exported_event_profile", "list_member", "list_intent",
+    "touchpoint", "capped_profile",
 )  # fmt: skip
 """Tables that name profiles by their own ids, merged or not: what was imported and delivered stays what it was."""
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from cdp_sync.model.event_export import EventExportGoal
+from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.lifecycle import Lifecycle
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.segment import Condition
@@ -37,6 +39,13 @@ def asked_groups(conditions: Iterable[Condition], profiles: Profiles) -> tuple[s
 def asked_lifecycles(conditions: Iterable[Condition], profiles: Profiles) -> tuple[str, ...]:
     """Return the lifecycles that conditions read, directly or by segments."""
     return tuple(dict.fromkeys(part.lifecycle for part in asked_parts(conditions, profiles) if part.lifecycle))
+
+
+def lifecycles_read(goal: ExportGoal | EventExportGoal, profiles: Profiles) -> tuple[str, ...]:
+    """Return the lifecycles whose stages an export goal reads, itself or by its segment; each after those it reads."""
+    own = goal.read_lifecycles(profiles) if isinstance(goal, ExportGoal) else ()
+    asked = asked_lifecycles([profiles.segment(goal.segment).when], profiles) if goal.segment else ()
+    return with_lifecycles_before([*own, *asked], profiles)
 
 
 def with_lifecycles_before(names: Iterable[str], profiles: Profiles) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from cdp_sync.model.asked import asked_by, asked_event_types, find_way
 from cdp_sync.model.connection import LISTED, Connection
 from cdp_sync.model.lifecycle import STAGE_CHANGED, Lifecycle
 from cdp_sync.model.merge_rule import MergeRule
-from cdp_sync.model.profile import Profiles, literal
+from cdp_sync.model.profile import VIEWED_INTERACTIONS, Profiles, literal
 from cdp_sync.model.questions import asked_problems, rollup_problems
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.suggestion import allowed
@@ -73,6 +73,7 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         found += [f"merge_rules[{index}].{problem}" for problem in _rule_problems(rule, profiles)]
     for index, rollup in enumerate(profiles.rollups):
         found += [f"rollups[{index}].{problem}" for problem in rollup_problems(rollup, profiles)]
+    found += _interaction_problems(profiles)
     for index, segment in enumerate(profiles.segments):
         for place, condition in segment.when.walk():
             found += [f"segments[{index}].{place}{problem}" for problem in _problems_of(condition, profiles)]
@@ -98,6 +99,13 @@ def find_lifecycle_problems(lifecycle: Lifecycle, profiles: Profiles) -> list[st
     if cycle := find_way(lifecycle.name, asked):
         found.append(f"name: the lifecycle asks about itself: {' → '.join(cycle)}")
     return found
+
+
+def _interaction_problems(profiles: Profiles) -> Iterator[str]:
+    """Yield what does not fit the types of events in what counts as an interaction."""
+    if profiles.interactions:
+        for problem in rollup_problems(profiles.rollup[VIEWED_INTERACTIONS], profiles):
+            yield f"interactions.{problem.replace('all_values:', 'property:', 1)}"
 
 
 def _rule_problems(rule: MergeRule, profiles: Profiles) -> Iterator[str]:

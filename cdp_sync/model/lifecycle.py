@@ -5,11 +5,11 @@ not; with `reenter`, also while both `complete` and `reenter` hold. In there it 
 holds, or `unassigned`. The rules are BlueConic's, articles 360050098154, 247909 and 360058342793.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.event import EventProperty, EventType
@@ -68,6 +68,7 @@ class Lifecycle(Declared):
     """Which of its profiles have completed it: they are in no stage."""
     reenter: Annotated[Condition | None, Field(examples=[{"segment": "big_spenders"}])] = None
     """Which of those that have completed it are in it nevertheless."""
+    _counted: tuple[tuple[str, str], ...] = PrivateAttr(())
 
     @model_validator(mode="after")
     def _check(self) -> "Lifecycle":
@@ -95,6 +96,22 @@ class Lifecycle(Declared):
     def every_stage(self) -> tuple[str, ...]:
         """What a profile in the lifecycle can be in: `unassigned`, and the stages in order."""
         return (UNASSIGNED, *self.stage_names)
+
+    @property
+    def counted(self) -> tuple[tuple[str, str], ...]:
+        """What export goals of the project count as touches: stages, each with a type of events. See `counting`."""
+        return self._counted
+
+    def counting(self, counted: Iterable[tuple[str, str]]) -> "Lifecycle":
+        """Return this lifecycle with the stages in which events of a type count as touches."""
+        made = self.model_copy()
+        made._counted = tuple(sorted(set(counted)))  # noqa: SLF001 - its own class
+        return made
+
+    def shown(self, stage: str, *, titles: bool = False) -> str:
+        """Return what exports write of a profile that is in a stage: `lifecycle: stage`, by names or by titles."""
+        labels = {each.name: each.label for each in self.stages} if titles else {}
+        return f"{self.label if titles else self.name}: {labels.get(stage, stage)}"
 
     @cached_property
     def conditions(self) -> tuple[tuple[str, Condition], ...]:

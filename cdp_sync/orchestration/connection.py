@@ -3,6 +3,7 @@
 import dagster as dg
 
 from cdp_sync.model import Connection, Profiles, kind_of
+from cdp_sync.model.asked import lifecycles_read
 from cdp_sync.orchestration.dagster_internals import AssetJob
 from cdp_sync.orchestration.goals.checks import (
     EVENT_EXPORT_CHECKS,
@@ -13,7 +14,7 @@ from cdp_sync.orchestration.goals.checks import (
 )
 from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.goals.goal_asset import build_event_export, build_export, build_import
-from cdp_sync.orchestration.goals.lifecycles import lifecycles_read, running_lifecycles
+from cdp_sync.orchestration.goals.lifecycles import running_lifecycles
 from cdp_sync.orchestration.goals.segments import lifecycle_key, segment_key
 from cdp_sync.orchestration.notify.mail_sensor import notified_metadata
 from cdp_sync.orchestration.resources import PlatformResource

@@ -127,7 +127,19 @@ def declared_lifecycles() -> tuple[Lifecycle, ...]:
     found: dict[str, Lifecycle] = {}
     for _, lifecycle in _lifecycle_files():
         found.setdefault(lifecycle.name, lifecycle)
-    return tuple(found.values())
+    return tuple(each.counting(_counted_in(each)) for each in found.values())
+
+
+def _counted_in(lifecycle: Lifecycle) -> Iterator[tuple[str, str]]:
+    """Yield in which stages of a lifecycle goals of the project count events as touches, each with the events' type."""
+    for file in declaration_files():
+        if b"lifecycle" not in file.read_bytes():
+            continue
+        connections = (document.value for document in read_declaration(file).documents)
+        goals = (goal for each in connections if isinstance(each, Connection) for goal in each.export_profiles)
+        for part in (goal.lifecycle for goal in goals if goal.enabled and goal.lifecycle):
+            if part.name == lifecycle.name and (counted_event := part.counted_event):
+                yield from ((stage, counted_event) for stage in part.stages or lifecycle.every_stage)
 
 
 def refuse_lifecycles(file: Path) -> None:

@@ -11,7 +11,18 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 
 from cdp_sync.exporting.audiences.port import FORGOTTEN
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select import IS_RIVAL, Column, Inputs, Level, Problem, Rows, allowed, column_value, segments_of
+from cdp_sync.exporting.select import (
+    IS_RIVAL,
+    Column,
+    Inputs,
+    Level,
+    Problem,
+    Rows,
+    allowed,
+    column_value,
+    segments_of,
+    stages_of,
+)
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Shape
 from cdp_sync.segments.membership import PROFILE, is_in_segment
@@ -102,6 +113,8 @@ def _constant(run: UserRun, columns: Collection[str], number: int, declared: Exp
     if declared.segments:
         inputs, inside = segments_of(run, columns, number, declared)
         return Column(number, declared.field, inputs), f"to_json({inside})"
+    if declared.lifecycles:
+        return Column(number, declared.field, {f"v{number}": stages_of(run, declared)}), f"to_json(v{number})"
     text = "profile_id::varchar" if declared.profile_id else quote_literal(declared.text or "")
     return Column(number, declared.field), f"to_json({text})"
 
@@ -188,18 +201,30 @@ staying as (
 select profile_id, list, key, id from member anti join staying using (list, key, id) where $removes"""
 
 
+_IS_IN_STAGE = """profile.profile_id in (
+    select profile_id from warehouse.lifecycle_stage
+    where lifecycle = $lifecycle and list_contains($stages::text[], stage)
+)"""
+
+
 def leaver_step(run: UserRun, columns: Collection[str]) -> Step:
     """Return the step that makes `staging.leaver`: each user who leaves a list, and by which key.
 
-    Profiles that may no longer be processed leave like those that left the segment; all users leave a list that the
-    goal no longer names. Where a profile is sent under another address, the user of the former one leaves. A property
+    Profiles that may no longer be processed, or are in none of the goal's stages any more, leave like those that left
+    the segment; those at their cap stay. While the lifecycle is off nobody leaves. All users leave a list that the goal
+    no longer names. Where a profile is sent under another address, the user of the former one leaves. A property
     that `columns`, those of the warehouse, does not hold is empty.
     """
     inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
     may: ColumnElement[bool] = literal_column(f"({allowed(run, columns)})")
-    stays = step("stays", select(literal_column("profile.profile_id")).select_from(PROFILE).where(inside, may))
+    in_stage: ColumnElement[bool] = literal_column(_IS_IN_STAGE if run.goal.lifecycle else "true")
+    stays = step(
+        "stays", select(literal_column("profile.profile_id")).select_from(PROFILE).where(inside, may, in_stage)
+    )
     values = {**stays.values, "connection": run.connection, "goal": run.goal.name}
-    values |= {"lists": list(run.goal.memberships), "removes": run.goal.removes}
+    values |= {"lists": list(run.goal.memberships), "removes": run.goal.removes and not run.note}
+    if run.goal.lifecycle:
+        values |= {"lifecycle": run.goal.lifecycle.name, "stages": list(run.goal.lifecycle.stages_of(run.profiles))}
     dropped = "select profile_id from staging.selected where ending = 'filtered'" if run.goal.processors else ""
     filtered = f"except\n{dropped}" if dropped else ""
     return Step("leaver", _LEAVER.format(stays=stays.sql, filtered=filtered), values)

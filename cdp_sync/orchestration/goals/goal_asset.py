@@ -18,6 +18,7 @@ from cdp_sync.model import (
     fingerprint,
     kind_of,
 )
+from cdp_sync.model.asked import lifecycles_read
 from cdp_sync.orchestration.goals.event_export_steps import EventExportSteps
 from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.goals.export_steps import FileExportSteps, UserSteps
@@ -25,7 +26,6 @@ from cdp_sync.orchestration.goals.files import files_key, partitions_of
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps
 from cdp_sync.orchestration.goals.groups import groups_key
 from cdp_sync.orchestration.goals.import_steps import FileSteps, SourceSteps
-from cdp_sync.orchestration.goals.lifecycles import lifecycles_read
 from cdp_sync.orchestration.goals.segments import lifecycle_key, segment_key
 
 Shown = Callable[..., Any]
@@ -112,7 +112,7 @@ def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *
             f"{goal.title or f'Exports profiles to {connection.label}'}.\n\n"
             f"- segment: {profiles.segment(goal.segment).label}; {who}\n{bound}"
             f"- columns: {', '.join(column.field for column in goal.map) or 'none'}\n"
-            f"- {goal.destination}"
+            f"- {goal.destination}{f'{chr(10)}- {goal.lifecycle.words}' if goal.lifecycle else ''}"
         ),
         after=[
             segment_key(goal.segment),

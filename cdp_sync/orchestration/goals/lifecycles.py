@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 
 from cdp_sync.lifecycles import LIFECYCLES, StageChanges, keep_stages
-from cdp_sync.model import EventExportGoal, ExportGoal, Lifecycle, Profiles
-from cdp_sync.model.asked import asked_by, asked_event_types, asked_groups, asked_lifecycles, with_lifecycles_before
+from cdp_sync.model import Lifecycle, Profiles
+from cdp_sync.model.asked import asked_by, asked_event_types, asked_groups
 from cdp_sync.model.consistency import find_lifecycle_problems
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.events import events_key
@@ -20,13 +20,6 @@ from cdp_sync.warehouse import Warehouse
 
 _PRIORITY = -9_500
 """After all imports and events of a run, before its segments and exports."""
-
-
-def lifecycles_read(goal: ExportGoal | EventExportGoal, profiles: Profiles) -> tuple[str, ...]:
-    """Return the lifecycles whose stages an export goal reads, itself or by its segment; each after those it reads."""
-    part = getattr(goal, "lifecycle", None)
-    asked = asked_lifecycles([profiles.segment(goal.segment).when], profiles) if goal.segment else ()
-    return with_lifecycles_before([*([part.name] if part else []), *asked], profiles)
 
 
 def build_lifecycles(profiles: Profiles) -> dg.Definitions:
