@@ -235,7 +235,10 @@ def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
             owner = profile["profile_id"]
             rollups = rollup_values(session, declared, owner, datetime.now(UTC)) if declared else {}
             latest, counts = timeline(session, owner, events)
-            stages = {"stages": stages_of(session, owner), "caps": caps_of_profile(session, owner, datetime.now(UTC))}
+            kept = [
+                each for each in stages_of(session, owner) if not declared or each["lifecycle"] in declared.lifecycle
+            ]
+            stages = {"stages": kept, "caps": caps_of_profile(session, owner, datetime.now(UTC))}
             merged = {"named_parts": profile.pop("named_parts"), "merged_from": _merged_from(session, owner)}
             changes, timed = {"changes": profile.pop("changes")}, {"event_counts": counts, "events": latest}
             found.append({**profile, **rollups, **stages, **merged, **changes, **timed})

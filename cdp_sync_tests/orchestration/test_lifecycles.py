@@ -117,6 +117,24 @@ def test_a_run_of_one_export_keeps_its_lifecycle(shop: Project, instance: dg.Dag
     assert shown(result, "lifecycles", "later")["stage loyal"] == 1
 
 
+def test_an_export_waits_for_stages_that_cannot_be_kept(shop: Project, instance: dg.DagsterInstance) -> None:
+    """Where keeping the stages fails, the run fails and exports nobody by old stages; its imports have landed."""
+    assert shop.run("shop_sync", instance).success
+    with shop.warehouse.open("write") as session:
+        session.execute("alter table warehouse.lifecycle_stage rename to elsewhere")
+    shop.deliver("/inbox/customers_2.csv", "Email,FirstName,Total\ndora@example.com,Dora,\n", minutes=1)
+    result = shop.run("shop_sync", instance)
+    assert not result.success
+    assert "lifecycles__welcome" in [event.step_key for event in result.all_events if event.is_step_failure]
+    assert exported(shop, "spenders") == ["ada@example.com"]
+    with shop.warehouse.open("write") as session:
+        session.execute("alter table warehouse.elsewhere rename to lifecycle_stage")
+        assert session.value("select count(*) from warehouse.profile") == 4
+    assert shop.run("shop_sync", instance).success
+    assert stages(shop)["dora@example.com"] == "fresh"
+    assert exported(shop, "spenders") == ["dora@example.com"]
+
+
 def test_a_lifecycle_that_is_off_keeps_no_stages(shop: Project, instance: dg.DagsterInstance) -> None:
     """Its stages stay as they were, it has no job, and the catalog says that it is off."""
     assert shop.run("shop_sync", instance).success
