@@ -75,8 +75,9 @@ def keep_stages(
     Raises:
         PropertyTypeChanged: A declared type differs from that of the column.
     """
-    sync_events(session, profiles)
     columns = readable_columns(session, profiles)
+    if f"{STAGE_CHANGED.table}.to_stage" not in columns:
+        sync_events(session, profiles)
     session.execute("begin")
     try:
         session.run([_change_step(profiles, lifecycle, now, columns)])
@@ -148,8 +149,9 @@ def _apply_steps(session: Session, lifecycle: Lifecycle, now: datetime, run_id: 
     yield Step(stages, f"delete from {stages} where {changed}", named)
     entered = "select $lifecycle, profile_id, to_stage, $now from stage_change where to_stage is not null"
     yield Step(stages, f"insert into {stages} (lifecycle, profile_id, stage, since) {entered}", {**named, "now": now})
-    gone = "to_stage is null and profile_id not in (select profile_id from warehouse.live_profile)"
-    yield Step("stage_change", f"delete from stage_change where {gone}")
+    if session.value("select exists (from stage_change where to_stage is null)"):
+        gone = "to_stage is null and profile_id not in (select profile_id from warehouse.live_profile)"
+        yield Step("stage_change", f"delete from stage_change where {gone}")
     latest = session.value(f"select max(_written_at) from {_EVENTS}")
     written_at = max(now, latest + timedelta(microseconds=1)) if latest else now
     yield Step(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cdp_sync.model.event_export import EventExportGoal
 from cdp_sync.model.export import ExportGoal
-from cdp_sync.model.lifecycle import Lifecycle
+from cdp_sync.model.lifecycle import STAGE_CHANGED, Lifecycle
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.segment import Condition
 
@@ -42,10 +42,15 @@ def asked_lifecycles(conditions: Iterable[Condition], profiles: Profiles) -> tup
 
 
 def lifecycles_read(goal: ExportGoal | EventExportGoal, profiles: Profiles) -> tuple[str, ...]:
-    """Return the lifecycles whose stages an export goal reads, itself or by its segment; each after those it reads."""
+    """Return the lifecycles whose stages an export goal reads, itself or by its segment; each after those it reads.
+
+    Of a goal that reads events of changed stages these are all.
+    """
+    whens = [profiles.segment(goal.segment).when] if goal.segment else []
+    if STAGE_CHANGED.name in (*goal.read_events(profiles), *asked_event_types(whens, profiles)):
+        return with_lifecycles_before(profiles.lifecycle, profiles)
     own = goal.read_lifecycles(profiles) if isinstance(goal, ExportGoal) else ()
-    asked = asked_lifecycles([profiles.segment(goal.segment).when], profiles) if goal.segment else ()
-    return with_lifecycles_before([*own, *asked], profiles)
+    return with_lifecycles_before([*own, *asked_lifecycles(whens, profiles)], profiles)
 
 
 def with_lifecycles_before(names: Iterable[str], profiles: Profiles) -> tuple[str, ...]:

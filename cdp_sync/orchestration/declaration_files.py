@@ -1,6 +1,8 @@
 """The declarations as files, and the connections in them: read without Dagster, whose import takes seconds."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +19,8 @@ MAINTENANCE = "cdp_sync.components.Maintenance"
 LIFECYCLE = "cdp_sync.components.Lifecycle"
 _USUAL = {PROFILE_MODEL: "profiles", MAINTENANCE: "maintenance"}
 """The folders where these are looked for first."""
+
+_known_lifecycles: ContextVar[list[tuple[Path, Lifecycle]] | None] = ContextVar("known_lifecycles", default=None)
 
 
 def declaration_files(folder: Path | None = None) -> list[Path]:
@@ -156,12 +160,27 @@ def refuse_lifecycles(file: Path) -> None:
     refuse(file, problems)
 
 
-def _lifecycle_files() -> Iterator[tuple[Path, Lifecycle]]:
-    """Yield all lifecycles that are written without problems, each with its file."""
+def _lifecycle_files() -> Iterable[tuple[Path, Lifecycle]]:
+    """Return all lifecycles that are written without problems, each with its file."""
+    known = _known_lifecycles.get()
+    return [*_find_lifecycles()] if known is None else known
+
+
+def _find_lifecycles() -> Iterator[tuple[Path, Lifecycle]]:
     for file in declaration_files():
         if LIFECYCLE.encode() in file.read_bytes():  # to read a file as YAML takes longer than to look into it
             values = (document.value for document in read_declaration(file).documents)
             yield from ((file, value) for value in values if isinstance(value, Lifecycle))
+
+
+@contextmanager
+def lifecycles_known() -> Iterator[None]:
+    """Look for lifecycles once for all components that are loaded inside: each of them asks for the profile."""
+    token = _known_lifecycles.set([*_find_lifecycles()])
+    try:
+        yield
+    finally:
+        _known_lifecycles.reset(token)
 
 
 def find_profile_model() -> Path:

@@ -22,6 +22,7 @@ from cdp_sync.orchestration.declaration_files import (
     declared_profiles,
     documents_in,
     find_second,
+    lifecycles_known,
     refuse,
     refuse_lifecycles,
 )
@@ -107,6 +108,7 @@ def load_declarations() -> Declarations:
     return read_project().declarations
 
 
+@lifecycles_known()
 def read_project() -> Reading:
     """Read every declaration of the project, and note all that is wrong with them.
 

@@ -24,6 +24,7 @@ from cdp_sync.orchestration.declaration_files import (
     declared_profiles,
     find_profile_model,
     find_second,
+    lifecycles_known,
     read_declaration,
     refuse,
     refuse_lifecycles,
@@ -44,6 +45,7 @@ _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 """Set by `dg check defs` and `dagster definitions validate`, where every error shall be fatal."""
 
 
+@lifecycles_known()
 def load_project() -> dg.Definitions:
     """Load every component of the project.
 

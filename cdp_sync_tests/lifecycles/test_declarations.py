@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.model import Condition, EventType, Lifecycle, Profiles, Segment
-from cdp_sync.model.asked import asked_event_types, asked_lifecycles, with_lifecycles_before
+from cdp_sync.model import Condition, EventExportGoal, EventType, FileExportGoal, Lifecycle, Profiles, Segment
+from cdp_sync.model.asked import asked_event_types, asked_lifecycles, lifecycles_read, with_lifecycles_before
 from cdp_sync.model.consistency import find_profile_problems
 from cdp_sync.model.fingerprint import _since_lifecycles
 from cdp_sync.model.reading import read_text
@@ -101,6 +101,28 @@ def test_what_conditions_read_is_found_through_segments_and_lifecycles() -> None
     assert asked_lifecycles(when, model) == ("welcome",)
     assert asked_event_types(when, model) == ("order",)
     assert with_lifecycles_before(["third"], model) == ("welcome", "third")
+
+
+def test_a_goal_reads_the_lifecycles_of_its_segment_or_all_of_them() -> None:
+    """One that reads events of changed stages, by its segment or itself, reads all; others those that they name."""
+    changed = {"event": "stage_changed", "in_last_days": 7}
+    segments = [
+        {"name": "plain", "when": HAS_VALUE},
+        {"name": "fresh", "when": {"lifecycle": "welcome", "stage": "fresh"}},
+        {"name": "moved", "when": {"any": [HAS_VALUE, changed]}},
+    ]
+    model = profiles(declared(), declared(name="other"), segments=segments)
+
+    def read(**goal: Any) -> tuple[str, ...]:
+        columns = [{"field": "Email", "property": "email"}]
+        if "events" in goal:
+            return lifecycles_read(EventExportGoal.model_validate({"name": "g", "map": columns, **goal}), model)
+        return lifecycles_read(FileExportGoal.model_validate({"name": "g", "map": columns, **goal}), model)
+
+    assert read(segment="plain") == ()
+    assert read(segment="fresh") == ("welcome",)
+    assert read(segment="moved") == ("welcome", "other")
+    assert read(events=["stage_changed"]) == ("welcome", "other")
 
 
 def test_goals_without_lifecycles_keep_the_scope_that_they_had() -> None:

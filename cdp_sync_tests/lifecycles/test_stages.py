@@ -45,6 +45,9 @@ def test_stages_agree_with_oracle(population: Any, data: st.DataObject) -> None:
             happen(warehouse, declared, data, now)
             with warehouse.open("write") as session:
                 everybody = living(session)
+                query = "from warehouse.lifecycle_stage semi join warehouse.merged_profile using (profile_id)"
+                absorbed = [str(row["profile_id"]) for row in session.records(query)]
+                assert set(absorbed) <= set(everybody), "a merged profile has no stage, before stages are kept again"
                 for each in lifecycles:
                     before = len(oracle.changes)
                     oracle.keep(each, everybody, now)

@@ -8,7 +8,7 @@ import pytest
 from cdp_sync.errors import DeclarationError
 from cdp_sync.inspection import look_at_profiles
 from cdp_sync.orchestration.declarations import load_declarations, read_project
-from cdp_sync.orchestration.project import load_connection
+from cdp_sync.orchestration.project import load_connection, load_profile_jobs
 from cdp_sync_tests.projects import Project, export, goal, shown
 
 WELCOME = {
@@ -74,7 +74,10 @@ def test_stages_lie_between_profiles_and_segments(shop: Project) -> None:
 
 
 def test_a_run_keeps_stages_between_its_imports_and_its_exports(shop: Project, instance: dg.DagsterInstance) -> None:
-    """What the run imports decides the stages, and these decide what it exports."""
+    """What the run imports decides the stages, and these decide what it exports.
+
+    It keeps `later` too: an export asks for changes of stages.
+    """
     shop.declare("later", LATER, kind="Lifecycle")
     result = shop.run("shop_sync", instance)
     assert result.success
@@ -86,7 +89,7 @@ def test_a_run_keeps_stages_between_its_imports_and_its_exports(shop: Project, i
     assert counted == {"stage fresh": 1, "stage buyer": 1, "stage completed": 1, "stage unassigned": 0}
     assert (metadata["entered"], metadata["changed stage"], metadata["left"]) == (3, 0, 0)
     assert metadata["dagster/row_count"] == 2
-    assert shown(result, "events", "stage_changed")["dagster/row_count"] == 3
+    assert shown(result, "events", "stage_changed")["dagster/row_count"] == 4
     shop.deliver("/inbox/customers_2.csv", "Email,FirstName,Total\nada@example.com,Ada,7\n", minutes=1)
     again = shop.run("shop_sync", instance)
     assert again.success
@@ -106,6 +109,7 @@ def test_a_run_of_one_export_keeps_its_lifecycle(shop: Project, instance: dg.Dag
     assert KEY in load_connection("shop").resolve_job_def("shop_sync").asset_layer.selected_asset_keys
     shop.declare("later", LATER, kind="Lifecycle")
     assert shop.run("shop_sync", instance).success
+    assert load_profile_jobs().resolve_job_def("lifecycle_later")
     result = shop.run("lifecycles", instance)
     assert result.success
     order = [event.asset_key.path[1] for event in result.get_asset_materialization_events() if event.asset_key]
