@@ -249,7 +249,7 @@ def leaver_step(run: UserRun, columns: Collection[str]) -> Step:
 
 
 def linked_step(run: UserRun, columns: Collection[str]) -> Step:
-    """Return the query for the profiles that may be processed and are in segment and stages, with their users' keys."""
+    """Return the query for the profiles of segment and stages that may be processed, with `id` and `key` of users."""
     inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
     may: ColumnElement[bool] = literal_column(f"({allowed(run, columns)})")
     rows, values = run.rows(columns), dict[str, Any]()
