@@ -2,7 +2,7 @@
 
 TABLES = {
     "checked_profile": "a profile to look at, by its own id; the caller of merging makes it",
-    "candidate": "one of them that is new and stands in `own_profile` alone; the caller makes it too",
+    "merge_candidate": "one of them that is new and stands in `own_profile` alone; the caller makes it too",
     "standing_part": "a member of a cluster that is not new",
     "sought_profile": "a profile whose values are looked at in a round",
     "seen_profile": "a profile whose values were looked at",

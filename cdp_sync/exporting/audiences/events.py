@@ -10,16 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal_column, select
-
 from cdp_sync.exporting.audiences.outcomes import read_outcomes
-from cdp_sync.exporting.audiences.rows import HOLDS_NUL
+from cdp_sync.exporting.audiences.rows import HOLDS_NUL, linked_step
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select import allowed, on
 from cdp_sync.model import EventType
 from cdp_sync.model.sent_events import SentEvents
-from cdp_sync.segments.membership import PROFILE, is_in_segment
-from cdp_sync.segments.statements import step
 from cdp_sync.warehouse import (
     Session,
     Step,
@@ -125,14 +120,8 @@ def select_events_of_users(run: UserRun) -> int:
 
 def _people(run: UserRun, session: Session) -> Step:
     """Return the step that makes `staging.event_profile`: whose events may be sent, and by which key."""
-    columns = warehouse_columns(session)
-    rows = run.rows(columns)
-    inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
-    may: ColumnElement[bool] = literal_column(f"({allowed(run, columns)})")
-    named: list[ColumnElement[Any]] = [literal_column("profile.profile_id").label("profile_id")]
-    named += [value.label(name) for name, value in rows.links.items()]
-    linked = step("linked", select(*named).select_from(PROFILE).where(inside, may))
-    sql = _PEOPLE.format(linked=on(linked.sql, rows.user), goal=_OF_GOAL)
+    linked = linked_step(run, warehouse_columns(session))
+    sql = _PEOPLE.format(linked=linked.sql, goal=_OF_GOAL)
     return Step("staging.event_profile", sql, {**linked.values, **_named(run)})
 
 

@@ -184,7 +184,7 @@ UPSERTING = (
           "profile_id uuid, mates_consented varchar[], mates_refused varchar[], mates_zones varchar[]"),
     Table("touched_part", "a part of a merged profile that rows are about", "upserting.merging.separate_touched",
           "profile_id uuid"),
-    Table("candidate", "a new profile that may share a value of a merge rule", "upserting.merging.find_candidates",
+    Table("merge_candidate", "a new profile that may share a value of a rule", "upserting.merging.find_candidates",
           "profile_id uuid"),
     Table("checked_profile", "a profile to look at for what makes it one with others", "upserting.merging.land_merges",
           "profile_id uuid"),

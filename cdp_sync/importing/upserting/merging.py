@@ -24,12 +24,12 @@ def separate_touched(session: Session, columns: Columns) -> None:
 
 
 def find_candidates(session: Session, columns: Columns, profiles: Profiles, created: int) -> bool:
-    """Find the new profiles that may share a value of a rule with others: `candidate`; return whether there are any."""
+    """Make `merge_candidate`: new profiles that may share a value of a rule with others; return whether there are any."""
     session.run([_candidate_step(columns, profiles) if created else _NO_CANDIDATE])
-    return bool(session.value("select exists (from candidate)"))
+    return bool(session.value("select exists (from merge_candidate)"))
 
 
-_NO_CANDIDATE = Step("candidate", "create or replace temp table candidate (profile_id uuid)")
+_NO_CANDIDATE = Step("merge_candidate", "create or replace temp table merge_candidate (profile_id uuid)")
 
 
 def _candidate_step(columns: Columns, profiles: Profiles) -> Step:
@@ -41,7 +41,7 @@ def _candidate_step(columns: Columns, profiles: Profiles) -> Step:
     if not said:
         return _NO_CANDIDATE
     words = {"said": "\n    union all\n    ".join(said), "properties": ", ".join(map(quote_literal, names))}
-    return fixed("candidate", f"{_SQL}/candidate", {"shortest": SHORTEST}, **words)
+    return fixed("merge_candidate", f"{_SQL}/merge_candidate", {"shortest": SHORTEST}, **words)
 
 
 def _said(columns: Columns, names: Collection[str]) -> Iterator[tuple[str, str]]:
