@@ -91,7 +91,7 @@ class Who:
             self.note(row, goal, self.times[row.path], held)
             if row.ambiguous and len({frozenset(clusters.get(part, {part})) for part in row.found}) == 1:
                 done.counters[row.path] += Counters(rows_ambiguous=-1)
-        outcome = self.check({row.profile for row in done.rows if row.profile is not None and row.applies})
+        outcome = self.apply_rules()  # of everybody: what no row is about does not change
         outcome.counters = done.counters
         return outcome
 

@@ -182,8 +182,8 @@ class Changes:
     known: bool = False
     """Some of the files were imported before."""
     candidates: bool = False
-    """Rules may merge some of the new profiles, those of `merge_candidate`. They stand aside in `own_profile` until they
-    are joined: where a transaction changes rows that it inserted, DuckDB writes all of these once more."""
+    """Rules may merge some of the new profiles, those of `merge_candidate`. They stand in `own_profile` until they are
+    joined: where a transaction changes rows that it inserted, DuckDB writes all of these once more."""
 
 
 def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -> Iterator[Step]:
