@@ -194,7 +194,7 @@ where {name} is not null"""
 
 
 def _follow_steps(session: Session, moment: Moment) -> Iterator[Step]:
-    """Yield the steps that let events follow, and deliveries be made anew."""
+    """Yield the steps that let events follow, and deliveries be made anew. A merged profile is in no stage any more."""
     for name, columns in event_columns(session).items():
         table = f"warehouse.{quote_identifier(f'event_{name}')}"
         if "_named_profile" not in columns:  # of a type that is no longer declared
@@ -212,3 +212,6 @@ where coalesce(event._named_profile, event.profile_id) = cluster.profile_id
             {"written_at": written_at},
         )
     yield fixed("warehouse.exported_profile", f"{SQL}/exported_profile")
+    absorbed = "(select profile_id from cluster where new_live <> profile_id)"
+    stages = "warehouse.lifecycle_stage"
+    yield Step(stages, f"delete from {stages} where profile_id in {absorbed}")

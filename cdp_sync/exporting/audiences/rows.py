@@ -23,6 +23,7 @@ from cdp_sync.exporting.select import (
     column_value,
     on,
     segments_of,
+    stages_of,
 )
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Shape
@@ -114,6 +115,8 @@ def _constant(run: UserRun, columns: Collection[str], number: int, declared: Exp
     if declared.segments:
         inputs, inside = segments_of(run, columns, number, declared)
         return Column(number, declared.field, inputs), f"to_json({inside})"
+    if declared.lifecycles:
+        return Column(number, declared.field, {f"v{number}": stages_of(run, declared)}), f"to_json(v{number})"
     text = "profile_id::varchar" if declared.profile_id else quote_literal(declared.text or "")
     return Column(number, declared.field), f"to_json({text})"
 
@@ -222,28 +225,39 @@ staying as (
 select profile_id, list, key, id from member anti join staying using (list, key, id) where $removes"""
 
 
+_IS_IN_STAGE = """profile.profile_id in (
+    select profile_id from warehouse.lifecycle_stage
+    where lifecycle = $lifecycle and list_contains($stages::text[], stage)
+)"""
+
+
 def leaver_step(run: UserRun, columns: Collection[str]) -> Step:
     """Return the step that makes `staging.leaver`: each user who leaves a list, and by which key.
 
-    Profiles that may no longer be processed leave like those that left the segment; all users leave a list that the
-    goal no longer names. Where a profile is sent under another address, the user of the former one leaves. So does the
-    user of a profile that was merged into another one, unless that is the same user. A property that `columns`, those
-    of the warehouse, does not hold is empty.
+    Profiles that may no longer be processed, or are in none of the goal's stages any more, leave like those that left
+    the segment; those at their cap stay. While the lifecycle is off nobody leaves. All users leave a list that the goal
+    no longer names. Where a profile is sent under another address, the user of the former one leaves. So does the user
+    of a profile that was merged into another one, unless that is the same user. A property that `columns`, those of the
+    warehouse, does not hold is empty.
     """
     linked = linked_step(run, columns)
     values = {**linked.values, "connection": run.connection, "goal": run.goal.name}
-    values |= {"lists": list(run.goal.memberships), "removes": run.goal.removes}
+    values |= {"lists": list(run.goal.memberships), "removes": run.goal.removes and not run.note}
     dropped = "\n    anti join (select profile_id from staging.selected where ending = 'filtered') using (profile_id)"
     sql = _LEAVER.format(linked=linked.sql, filtered=dropped if run.goal.processors else "")
     return Step("leaver", sql, values)
 
 
 def linked_step(run: UserRun, columns: Collection[str]) -> Step:
-    """Return the query for the profiles of the segment that may be processed, with `id` and `key` of their users."""
+    """Return the query for the profiles of segment and stages that may be processed, with `id` and `key` of users."""
     inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
     may: ColumnElement[bool] = literal_column(f"({allowed(run, columns)})")
-    rows = run.rows(columns)
+    rows, values = run.rows(columns), dict[str, Any]()
     named: list[ColumnElement[Any]] = [literal_column("profile.profile_id").label("profile_id")]
     named += [value.label(name) for name, value in rows.links.items()]
-    chosen = step("linked", select(*named).select_from(PROFILE).where(inside, may))
-    return Step("linked", on(chosen.sql, rows.user), chosen.values)
+    chosen = select(*named).select_from(PROFILE).where(inside, may)
+    if lifecycle := run.goal.lifecycle:
+        chosen = chosen.where(literal_column(_IS_IN_STAGE))
+        values = {"lifecycle": lifecycle.name, "stages": list(lifecycle.stages_of(run.profiles))}
+    linked = step("linked", chosen)
+    return Step("linked", on(linked.sql, rows.user), {**linked.values, **values})
