@@ -31,7 +31,7 @@ def planned(run: FileRun, *, create: bool = True) -> FileRun:
             remedy="Declare them again, or declare a new campaign under another name.",
         )
     waits = goal.waits(created_at, exported_at, run.now)
-    return replace(run, goal=goal, waiting_for=waits, note=_difference(run, columns, created_at))
+    return replace(run, goal=goal, waiting_for=waits, difference=_difference(run, columns, created_at))
 
 
 def exported_campaign(run: FileRun) -> Step:

@@ -84,6 +84,16 @@ class ExportRun(DeliveryRun, ABC):
         """How many entries the ledger gets for each profile."""
         return 1
 
+    @property
+    def reserves_touches(self) -> bool:
+        """Whether each profile that it delivers is touched by that, and the touches are written before."""
+        return bool(self.goal.lifecycle and self.goal.lifecycle.counts_exports)
+
+    @property
+    def note(self) -> str:
+        """Why its lifecycle lets nobody be exported; empty where that is not so."""
+        return self.goal.lifecycle.holds(self.profiles) if self.goal.lifecycle else ""
+
     @abstractmethod
     def is_due_without_profiles(self) -> bool:
         """Return whether there is something to deliver although no profile is."""
@@ -101,8 +111,8 @@ class FileRun(ExportRun):
     goal: FileExportGoal
     waiting_for: str = ""
     """Why it exports nobody: a campaign that is not due."""
-    note: str = ""
-    """What an author should know of a campaign."""
+    difference: str = ""
+    """How the declared definitions of a campaign differ from those that it exports; empty: they do not."""
 
     def rows(self, columns: Collection[str]) -> "Rows":
         """Return how profiles become rows of the file, given the columns of the warehouse."""

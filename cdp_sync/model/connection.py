@@ -17,7 +17,7 @@ from cdp_sync.model.profile import Profiles
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
 
-RESERVED = frozenset({"segments", "events", "profiles", "groups", "broken_connections"})
+RESERVED = frozenset({"segments", "events", "profiles", "groups", "lifecycles", "broken_connections"})
 """Asset keys and groups that are no connection's."""
 
 LISTED = ("import_groups", "import_profiles", "export_profiles", "export_events")

@@ -94,6 +94,9 @@ class DeliverySteps(GoalSteps[G], Generic[G, R]):
     def _record(self, run: R, delivered: Handle) -> model.Report:
         """Record the delivery in the warehouse."""
 
+    def _give_up(self, run: R) -> None:
+        """Undo what a run has written of which nothing is kept. By default there is nothing."""
+
     @abstractmethod
     def _failed(self, error: str) -> model.Report:
         """Return the report of a run that failed as a whole."""
@@ -122,6 +125,7 @@ class DeliverySteps(GoalSteps[G], Generic[G, R]):
 
         def give_up(error: CdpSyncError) -> None:
             if not keep:
+                self._give_up(run)
                 remove(run.folder, run.staging)
             report = self._failed(str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
@@ -144,6 +148,9 @@ class ExportSteps(DeliverySteps[P, E], Generic[P, E]):
         exporting.verify_recordable(run, counters)
         return counters
 
+    def _give_up(self, run: E) -> None:
+        exporting.release(run)
+
     def _failed(self, error: str) -> model.Report:
         return model.ExportReport(self.goal.name, self.goal.segment, error=error)
 
@@ -163,7 +170,7 @@ class FileExportSteps(ExportSteps[model.FileExportGoal, exporting.FileRun]):
         """Return the columns of a campaign, and why it waits if it does."""
         ready = exporting.planned(run)
         columns = [column.model_dump(mode="json", exclude_none=True) for column in ready.goal.map]
-        campaign = {"campaign": {"columns": columns, "waiting_for": ready.waiting_for, "note": ready.note}}
+        campaign = {"campaign": {"columns": columns, "waiting_for": ready.waiting_for, "difference": ready.difference}}
         return campaign if ready.goal.keeps_columns else {}
 
     def _run(self, context: dg.OpExecutionContext, handle: Handle) -> exporting.FileRun:
@@ -172,13 +179,13 @@ class FileExportSteps(ExportSteps[model.FileExportGoal, exporting.FileRun]):
             return run
         columns = tuple(map(model.ExportColumn.model_validate, campaign["columns"]))
         goal = run.goal.model_copy(update={"map": columns})
-        return replace(run, goal=goal, waiting_for=campaign["waiting_for"], note=campaign["note"])
+        return replace(run, goal=goal, waiting_for=campaign["waiting_for"], difference=campaign["difference"])
 
     def select(self, context: dg.OpExecutionContext) -> Handle:
         """Choose the segment's profiles that are to be delivered, and stage their rows."""
         selected = super().select(context)
         run = self._run(context, selected)
-        for sentence in filter(None, (run.waits, run.note)):
+        for sentence in filter(None, (run.waits, run.difference)):
             context.log.info(sentence)
         # Connect meanwhile, where there is something to deliver.
         if selected["counters"]["profiles_written"] or run.is_due_without_profiles():
