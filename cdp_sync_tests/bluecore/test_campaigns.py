@@ -18,6 +18,7 @@ from cdp_sync.errors import GoalFailed
 from cdp_sync.exporting import FileRun, export_file, planned
 from cdp_sync.exporting.preview import preview_export
 from cdp_sync.model import ExportReport, FileExportGoal, FileGoal, Profiles
+from cdp_sync.model.lifecycle import Lifecycle
 from cdp_sync.warehouse import sync_events
 from cdp_sync.warehouse.properties import sync_groups
 from cdp_sync_tests.bluecore.mailing import exports
@@ -394,3 +395,29 @@ def test_product_attributes_are_of_items_or_of_groups(tmp_path: Path) -> None:
     assert campaigner.delivered().decode().splitlines() == [
         "email,phone,last_brand,usual_brand,stores_city", "a@example.com,,Dear,Best,Delft|Gouda",
     ]  # fmt: skip
+
+
+def test_lifecycle_stages_are_a_column(tmp_path: Path) -> None:
+    """A campaign exports the stages of a profile in all lifecycles, or in some."""
+    stages = [{"name": "fresh", "when": {"property": "spent", "at_most": 50}}]
+    lifecycles = [
+        Lifecycle.model_validate({"name": name, "enter": {"property": "email", "has_value": True}, "stages": stages})
+        for name in ("welcome", "loyal")
+    ]
+    profiles = PROFILES.with_lifecycles(lifecycles)
+    expected = {"all": "welcome: fresh|loyal: unassigned", "loyal": "loyal: unassigned"}
+    for asked, cell in expected.items():
+        declared = {"lifecycles": asked if asked == "all" else [asked]}
+        goal = campaign({"definitions": declared, "eligibility": None})
+        campaigner = Campaigner(tmp_path / asked, goal, profiles)
+        campaigner.hold([{"email": "a@example.com", "spent": 20}])
+        for name, stage in (("welcome", "fresh"), ("loyal", "unassigned")):
+            campaigner.change(
+                f"""insert into warehouse.lifecycle_stage by name
+                select '{name}' as lifecycle, profile_id, '{stage}' as stage, now() as since
+                from warehouse.live_profile"""
+            )
+        campaigner.export()
+        assert campaigner.delivered().decode().splitlines() == [
+            "email,phone,lifecycles", f"a@example.com,,{cell}",
+        ]  # fmt: skip

@@ -82,6 +82,8 @@ class Definitions(Declared):
     """Product attributes: rollups of the items of events, or properties of groups."""
     scores: tuple[str, ...] = ()
     """Scores, as percentiles."""
+    lifecycles: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Stages in all lifecycles, or in these: one column, with `lifecycle: stage` of each."""
 
     @property
     def columns(self) -> Iterator[tuple[str, ExportColumn]]:
@@ -93,6 +95,8 @@ class Definitions(Declared):
                     yield f"{key}[{index}]", ExportColumn(field=field, group=held.group, property=held.property)
                 else:
                     yield f"{key}[{index}]", ExportColumn(field=held, property=held)
+        if self.lifecycles:
+            yield "lifecycles", ExportColumn(field="lifecycles", lifecycles=self.lifecycles)
 
 
 class Eligibility(Declared):
