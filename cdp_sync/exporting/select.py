@@ -386,30 +386,3 @@ def on(source: str, named: Level) -> str:
     """Return a select of the source's columns, and more."""
     more = "".join(f",\n    {sql} as {name}" for name, sql in named.items())
     return f"select *{more}\nfrom (\n{source}\n)" if named else source
-
-
-def first_segment_of(
-    run: ExportRun, columns: Collection[str], number: int, declared: ExportColumn
-) -> tuple[Inputs, str]:
-    """Return what a column of texts by segment reads, and the expression for the text of the first segment."""
-    texts = declared.first_segment or {}
-    inputs = {
-        f"s{number}_{place}": is_in_segment(run.profiles, name, run.now, columns) for place, name in enumerate(texts)
-    }
-    whens = (f"when {inside} then {quote_literal(text)}" for inside, text in zip(inputs, texts.values(), strict=True))
-    otherwise = "null::varchar" if declared.otherwise is None else quote_literal(declared.otherwise)
-    return inputs, f"case {' '.join(whens)} else {otherwise} end"
-
-
-def segments_of(
-    run: ExportRun, columns: Collection[str], number: int, declared: ExportColumn, *, titles: bool = False
-) -> tuple[Inputs, str]:
-    """Return what a column of segments reads, and the expression for the list of those that a profile is in."""
-    segments = run.profiles.segments
-    names = [each.name for each in segments] if declared.segments == "all" else declared.segments or ()
-    labels = [run.profiles.segment(name).label if titles else name for name in names]
-    inputs = {
-        f"s{number}_{place}": is_in_segment(run.profiles, name, run.now, columns) for place, name in enumerate(names)
-    }
-    each = (f"case when {inside} then {quote_literal(label)} end" for inside, label in zip(inputs, labels, strict=True))
-    return inputs, f"list_filter([{', '.join(each)}], lambda x: x is not null)"

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from cdp_sync.components import (
+    BluecoreExports,
     IterableConnection,
     Lifecycle,
     Maintenance,
@@ -246,7 +247,8 @@ def test_the_repositorys_own_declarations_load() -> None:
 
 
 @pytest.mark.parametrize(
-    "component", [IterableConnection, Lifecycle, Maintenance, SailthruConnection, SftpConnection, ProfileModel]
+    "component",
+    [BluecoreExports, IterableConnection, Lifecycle, Maintenance, SailthruConnection, SftpConnection, ProfileModel],
 )
 def test_every_attribute_is_described_in_the_schema(component: type[dg.Component]) -> None:
     """Every attribute of a defs.yaml has a description in the schema, including nested ones."""

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 
 from cdp_sync.exporting.audiences.port import FORGOTTEN
 from cdp_sync.exporting.run import UserRun
+from cdp_sync.exporting.segment_columns import first_segment_of, segments_of
 from cdp_sync.exporting.select import (
     IS_RIVAL,
     Column,
@@ -21,9 +22,7 @@ from cdp_sync.exporting.select import (
     Rows,
     allowed,
     column_value,
-    first_segment_of,
     on,
-    segments_of,
     stages_of,
 )
 from cdp_sync.model import ExportColumn, Property

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 
 from cdp_sync.exporting.files.cells import guarded, holds_separator, is_trimmed_away, joined, line_of, write_value
 from cdp_sync.exporting.run import FileRun
+from cdp_sync.exporting.segment_columns import first_segment_of, segments_of
 from cdp_sync.exporting.select import (
     Column,
     Inputs,
     Problem,
     Rows,
     column_value,
-    first_segment_of,
-    segments_of,
     stages_of,
 )
 from cdp_sync.model import ExportColumn, ExportFormat, Property
