@@ -165,13 +165,28 @@ def _selected(run: EventRun, window: Window, rows: Rows, source: Step, *, keep_c
         xor(md5_number(line), md5_number($fingerprint))::uuid
     end"""
     made = on(made, {"event_hash": event_hash, "day": day, "row_hash": row_hash})
-    whole = goal.window != "since_last"
     parts = [*(["event_type"] if goal.by_type else []), *(["strftime(day, '%Y%m%d')"] if goal.by_day else [])]
+    part = f"concat_ws('_', {', '.join(parts)})" if parts else "''"
+    values = {**source.values, "fingerprint": run.fingerprint}
+    if not window.has_ledger:
+        # Nothing is to be compared: each event that has a row is new, and so is its file.
+        judged = on(made, {"part": part, "known_hash": "null", "is_known": "false", "is_due": "row_hash is not null"})
+        return Step("selected", _ENDED.format(judged), values)
+    judged = _judged(run, window, made, part)
+    values |= {"types": list(goal.events), "number": window.goal_number}
+    days = {} if window.days is None else {"days": list(window.days)}
+    return Step("selected", _ENDED.format(judged), values | days)
+
+
+def _judged(run: EventRun, window: Window, made: str, part: str) -> str:
+    """Return the query for the events beside what the ledger knows of them, and whether they are due."""
+    goal = run.goal
+    whole = goal.window != "since_last"
     may_be_lost = goal.window == "day" and any(event.keep_days for event in goal.types(run.profiles))
     lost = f"event_id is null and known_hash is not null and {may_be_removed(run)}"
-    sql = _SELECTED.format(
+    return _JUDGED.format(
         made,
-        part=f"concat_ws('_', {', '.join(parts)})" if parts else "''",
+        part=part,
         join="full join" if whole else "left join",
         days="" if window.days is None else "and list_contains($days::date[], day)",
         since=f"and day >= date '{goal.since}'" if goal.since else "",
@@ -182,8 +197,6 @@ def _selected(run: EventRun, window: Window, rows: Rows, source: Step, *, keep_c
         else "differs and row_hash is not null",
         too_late=quote_literal(json.dumps([{"field": None, "reason": TOO_LATE}])),
     )
-    values = {**source.values, "fingerprint": run.fingerprint, "types": list(goal.events), "number": window.goal_number}
-    return Step("selected", sql, values if window.days is None else {**values, "days": list(window.days)})
 
 
 def _of_events(source: str, row_delimiter: str) -> str:
@@ -201,8 +214,7 @@ from (
 group by event_type, event_id"""
 
 
-_SELECTED = """create or replace table staging.selected as
-with made as (
+_JUDGED = """with made as (
 {0}
 ),
 known as (
@@ -214,12 +226,15 @@ compared as (
     select *, {part} as part, row_hash is distinct from known_hash as differs
     from made
     {join} known using (event_type, day, event_hash)
-),
-judged as (
-    select
-        * replace (case when differs and stays and row_hash is not null then {too_late} else problems end as problems),
-        {is_due} as is_due
-    from (select *, {stays} as stays from compared)
+)
+select
+    * replace (case when differs and stays and row_hash is not null then {too_late} else problems end as problems),
+    {is_due} as is_due
+from (select *, {stays} as stays from compared)"""
+
+_ENDED = """create or replace table staging.selected as
+with judged as (
+{0}
 ),
 ended as (
     select

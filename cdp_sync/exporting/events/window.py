@@ -53,6 +53,8 @@ class Window:
     """The days of events that could not be delivered, which are looked at again."""
     last: date
     """The last whole day that has passed, in UTC."""
+    has_ledger: bool = True
+    """Whether the ledger knows any event of these days: it knows none of a day that is delivered for the first time."""
 
 
 def find_window(session: Session, run: EventRun, types: Iterable[EventType]) -> Window:
@@ -72,7 +74,16 @@ def find_window(session: Session, run: EventRun, types: Iterable[EventType]) -> 
     everything = run.goal.window == "all" or (
         run.goal.window == "since_last" and not all(each.written_at for each in positions.values())
     )
-    return Window(number, positions, reached, None if everything else due, tuple(undelivered), last)
+    days_of_run = None if everything else due
+    has_ledger = _has_ledger(session, number, days_of_run)
+    return Window(number, positions, reached, days_of_run, tuple(undelivered), last, has_ledger)
+
+
+def _has_ledger(session: Session, number: int, days: tuple[date, ...] | None) -> bool:
+    of_days = "" if days is None else "and list_contains($days::date[], day)"
+    query = f"select exists (from warehouse.exported_event where goal_number = $number {of_days})"
+    values: dict[str, object] = {"number": number}
+    return bool(session.value(query, values if days is None else {**values, "days": list(days)}))
 
 
 def conditions_of(window: Window, run: EventRun, event: EventType) -> tuple[str, ...]:
