@@ -68,6 +68,7 @@ with source as (
     from {table} event
     {looked_at}
     where happened_at >= coalesce($since, '-infinity'::timestamptz)
+        and happened_at < coalesce($before, 'infinity'::timestamptz)
 ),
 rendered as (
     select *, {problem} as problem, json_object('id', id, 'key', key, 'user', {body})::varchar as line
@@ -155,8 +156,8 @@ def _due(run: UserRun, session: Session, part: int, events: SentEvents, columns:
         problem=written.problem,
         holds_nul=HOLDS_NUL,
     )
-    values = {"type": events.type, "target": events.target, "part": part, "since": events.since(run.now)}
-    yield Step("staging.due_event", sql, values)
+    period = {"since": events.since(run.now), "before": events.until}
+    yield Step("staging.due_event", sql, {"type": events.type, "target": events.target, "part": part, **period})
     yield Step("staging.due_event", _KNOWN.format(goal=_OF_GOAL), {**of_type, "part": part})
     reached = f"insert into staging.event_reached select $type, max(_written_at), $scope from {table}"
     yield Step("staging.event_reached", reached, {"type": events.type, "scope": scope})
@@ -168,7 +169,8 @@ def _named(run: UserRun) -> dict[str, Any]:
 
 def _scope(events: SentEvents, event: EventType) -> str:
     """Return the digest of which events are sent, and how: under another one all of them are looked at again."""
-    declared = f"{events.model_dump_json()}{event.model_dump_json(exclude={'title', 'keep_days'})}"
+    unset = {"before"} if events.before is None else set()  # as before there was such a key
+    declared = f"{events.model_dump_json(exclude=unset)}{event.model_dump_json(exclude={'title', 'keep_days'})}"
     return hashlib.sha256(declared.encode()).hexdigest()[:16]
 
 
