@@ -219,11 +219,11 @@ def _refusal(
 
 
 def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
-    """Return the live profiles that a value names: properties, rollups, latest changes, and so many latest events.
+    """Return the live profiles that a value names: all that is read of them, latest changes, and so many latest events.
 
     `merged_from` has the profiles that were merged into one, each with its identifiers and the decisions about it, and
     `named_parts` the ids of those among them that the value names.
-    Rollups are left out where the profile model is not in order.
+    Rollups and scores are left out where the profile model is not in order.
     """
     declared = read_project().profiles
     with project_warehouse().open("read") as session:

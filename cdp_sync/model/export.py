@@ -177,6 +177,10 @@ class ExportGoal(Goal):
         rollups = (profiles.rollup.get(name) for name in self.properties)
         return tuple(dict.fromkeys(rollup.event for rollup in rollups if rollup))
 
+    def read_scores(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the scores that its columns read."""
+        return tuple(name for name in self.properties if name in profiles.score)
+
     def read_groups(self, profiles: Profiles) -> tuple[str, ...]:
         """Return the types of groups that its columns read."""
         holders = (profiles.by_name[column.group] for column in self.map if column.group)

@@ -25,6 +25,7 @@ from cdp_sync.orchestration.goals.files import files_key, partitions_of
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps
 from cdp_sync.orchestration.goals.groups import groups_key
 from cdp_sync.orchestration.goals.import_steps import FileSteps, SourceSteps
+from cdp_sync.orchestration.goals.scores import score_key
 from cdp_sync.orchestration.goals.segments import segment_key
 
 Shown = Callable[..., Any]
@@ -117,6 +118,7 @@ def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *
             segment_key(goal.segment),
             *map(events_key, goal.read_events(profiles)),
             *map(groups_key, goal.read_groups(profiles)),
+            *map(score_key, goal.read_scores(profiles)),
         ],
         code_version=export_fingerprint(goal, profiles),
     )
@@ -143,7 +145,11 @@ def build_event_export(
             f"- columns: {', '.join(column.field for column in goal.map)}\n"
             f"- {goal.destination}"
         ),
-        after=[*map(events_key, goal.read_events(profiles)), *([segment_key(goal.segment)] if goal.segment else [])],
+        after=[
+            *map(events_key, goal.read_events(profiles)),
+            *map(score_key, goal.read_scores(profiles)),
+            *([segment_key(goal.segment)] if goal.segment else []),
+        ],
         code_version=event_export_fingerprint(goal, profiles),
     )
 

@@ -1,0 +1,43 @@
+-- How people buy, fitted in rounds: who is still active by the round before, and then the moments of those who are. It begins
+-- with one pace for all, and each tenth purchase as the last one.
+create or replace temp table purchasing as
+with recursive fit as (
+    select
+        0 as round,
+        1.0::double as shape,
+        (greatest(sum(age), 1) / greatest(sum(purchases - 1), 1))::double as scale,
+        0.1::double as dropout
+    from buyer
+    union all
+    select round + 1, shape, shape / pace, dropout
+    from (
+        select
+            round,
+            pace,
+            dropout,
+            case when variance > 0 then least(greatest(pace * pace / variance, 0.05), 1000) else 1000 end::double as shape
+        from (
+            select *, (squared - 2 * pace * mixed + pace * pace * squared_days - pace * days) / squared_days as variance
+            from (
+                select
+                    round,
+                    greatest(sum(repeats), 1) / greatest(sum(exposed), 1) as pace,
+                    least(greatest(sum(1 - is_active) / sum(repeats + 1), 1e-6), 0.9) as dropout,
+                    sum(exposed) as days,
+                    greatest(sum(exposed * exposed), 1) as squared_days,
+                    sum(repeats * exposed) as mixed,
+                    sum(repeats * repeats) as squared
+                from (
+                    select round, repeats, is_active, is_active * age + (1 - is_active) * active as exposed
+                    from (
+                        select round, purchases - 1 as repeats, age, active, {is_active} as is_active
+                        from fit, buyer
+                        where round < $rounds
+                    )
+                )
+                group by round
+            )
+        )
+    )
+)
+select shape, scale, dropout from fit where round = $rounds
