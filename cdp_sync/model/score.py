@@ -61,7 +61,7 @@ class Score(Declared):
         str | None, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$", examples=["order.total_revenue"])
     ] = None
     """The sum of a property of events, `TYPE.PROPERTY`, that the coming days are expected to bring."""
-    half_life_days: Days = 30
+    half_life_days: Days = 90
     """Of `rate` and `share`: an event counts half after so many days."""
     horizon_days: Days = 90
     """The coming days that an expected value is about; of every score, the days that its hold-out compares it with."""

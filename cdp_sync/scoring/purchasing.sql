@@ -1,5 +1,6 @@
 -- How people buy, fitted in rounds: who is still active by the round before, and then the moments of those who are. It begins
--- with one pace for all, and each tenth purchase as the last one.
+-- with one pace for all, and each tenth purchase as the last one; as if that had been seen of ten purchases, so that few
+-- buyers do not decide it.
 create or replace temp table purchasing as
 with recursive fit as (
     select
@@ -15,14 +16,18 @@ with recursive fit as (
             round,
             pace,
             dropout,
-            case when variance > 0 then least(greatest(pace * pace / variance, 0.05), 1000) else 1000 end::double as shape
+            case
+                when difference > 1e-9 * (squared + 1)
+                    then least(greatest(pace * pace * squared_days / difference, 0.05), 1000)
+                else 1000
+            end::double as shape
         from (
-            select *, (squared - 2 * pace * mixed + pace * pace * squared_days - pace * days) / squared_days as variance
+            select *, squared - 2 * pace * mixed + pace * pace * squared_days - pace * days as difference
             from (
                 select
                     round,
                     greatest(sum(repeats), 1) / greatest(sum(exposed), 1) as pace,
-                    least(greatest(sum(1 - is_active) / sum(repeats + 1), 1e-6), 0.9) as dropout,
+                    (sum(1 - is_active) + 1) / (sum(repeats + 1) + 10) as dropout,
                     sum(exposed) as days,
                     greatest(sum(exposed * exposed), 1) as squared_days,
                     sum(repeats * exposed) as mixed,

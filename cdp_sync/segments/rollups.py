@@ -37,8 +37,9 @@ def value_of(prop: Property, profiles: Profiles, now: datetime, columns: Columns
 def _percentile(prop: Property) -> Value:
     """Return the percentile of a score as it was last computed; null where the profile has none."""
     table = sa.table("score", schema="warehouse").alias("score")
-    columns = "score.score", "score.profile_id", "max(score.percentile)"
-    name, owner, percentile = map(sa.literal_column, columns)
+    name: Value = sa.literal_column("score.score")
+    owner: Value = sa.literal_column("score.profile_id")
+    percentile: Value = sa.literal_column("max(score.percentile)")
     is_this = name == sa.bindparam("score", prop.name, unique=True)
     found = sa.select(percentile).select_from(table).where(is_this, owner == PROFILE_ID)
     return sa.cast(found.scalar_subquery(), SqlType(prop.sql_type))
