@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.event import EventType
@@ -57,14 +57,19 @@ class Score(Declared):
     """How likely a profile responds to a message."""
     share: Share | None = None
     """How likely an event of a profile meets a condition."""
-    expected_value: Annotated[
-        str | None, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$", examples=["order.total_revenue"])
-    ] = None
+    expected_value: Annotated[str | None, Field(examples=["order.total_revenue"])] = None
     """The sum of a property of events, `TYPE.PROPERTY`, that the coming days are expected to bring."""
     half_life_days: Days = 90
     """Of `rate` and `share`: an event counts half after so many days."""
     horizon_days: Days = 90
     """The coming days that an expected value is about; of every score, the days that its hold-out compares it with."""
+
+    @field_validator("expected_value")
+    @classmethod
+    def _is_a_path(cls, value: str | None) -> str | None:
+        if value is not None and not all(value.partition(".")):
+            raise ValueError(f"found {value!r}; needed is TYPE.PROPERTY, such as order.total_revenue")
+        return value
 
     @model_validator(mode="after")
     def _check(self) -> "Score":
