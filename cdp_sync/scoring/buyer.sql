@@ -3,7 +3,7 @@ create or replace temp table buyer as
 with purchase as (
     select profile_id, epoch_us(happened_at) / 86400e6 as day, amount::double as amount
     from ({events})
-    where happened_at <= $until and hash(profile_id) % $one_in = 0
+    where happened_at <= $until and {sampled}
 ),
 total as (
     select

@@ -46,6 +46,11 @@ class Measure(ABC):
         """The days that the score is about."""
         return timedelta(days=self.score.horizon_days)
 
+    @property
+    def sampled(self) -> str:
+        """The condition that a profile is measured; with numbers of this type it costs little."""
+        return f"hash(profile_id) % {self.one_in}::ubigint = 0::ubigint" if self.one_in > 1 else "true"
+
     def table(self, event: str) -> str | None:
         """Return the table of a type of events, as SQL names it; None where there is none."""
         table = self.profiles.event[event].table

@@ -45,12 +45,12 @@ class ExpectedValue(Measure):
 
     def period(self, yields: str, since: datetime, until: datetime) -> Iterator[Step]:
         """Yield the step that makes the purchases of a period, and their sum."""
-        moments = {"since": since, "until": until, "one_in": self.one_in}
-        yield fixed(yields, f"{SQL}/purchases_in_period", moments, table=yields, events=self._events)
+        parts = {"table": yields, "events": self._events, "sampled": self.sampled}
+        yield fixed(yields, f"{SQL}/purchases_in_period", {"since": since, "until": until}, **parts)
 
     def _forecast(self, until: datetime) -> Iterator[Step]:
         """Yield the steps that make `forecast`: the purchases that are expected after a moment."""
-        yield fixed("buyer", f"{SQL}/buyer", {"until": until, "one_in": self.one_in}, events=self._events)
+        yield fixed("buyer", f"{SQL}/buyer", {"until": until}, events=self._events, sampled=self.sampled)
         yield fixed("purchasing", f"{SQL}/purchasing", {"rounds": ROUNDS}, is_active=_IS_ACTIVE)
         yield fixed("forecast", f"{SQL}/forecast", {"horizon": self.score.horizon_days}, is_active=_IS_ACTIVE)
 

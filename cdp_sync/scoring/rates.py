@@ -17,8 +17,10 @@ EVER = datetime(1, 1, 1, tzinfo=UTC)
 WEAKEST, STRONGEST = 1.0, 1000.0
 """Limits of the prior's strength, in messages."""
 
-_NO_EVENTS = "select null::uuid, null::timestamptz, null::boolean, null::boolean where false"
-_NAMES = "select * from (\n{}\n) as event (profile_id, happened_at, is_message, is_response)"
+_NO_EVENTS = "select null::uuid, null::timestamptz where false"
+
+_WEIGHT = "exp(-$fading * (epoch_us($until) - epoch_us(happened_at)) / 86400e6)"
+_COUNTS = "happened_at > $since and happened_at <= $until and "
 
 
 class RateMeasure(Measure):
@@ -39,39 +41,37 @@ class RateMeasure(Measure):
         yield fixed(yields, f"{SQL}/rate_in_period", table=yields)
 
     def _weighed(self, since: datetime, until: datetime, fading: float) -> Step:
-        events = self._events(until)
-        moments = {"since": since, "until": until, "fading": fading, "one_in": self.one_in}
-        return fixed("weighed", f"{SQL}/weighed", {**events.values, **moments}, events=_NAMES.format(events.sql))
+        messages, responses = self._of_share(self.score.share, until) if self.score.share else self._of_rate()
+        moments = {"since": since, "until": until, "fading": fading}
+        parts = {
+            "messages": messages.sql,
+            "responses": responses.sql,
+            "weight": _WEIGHT,
+            "counts": _COUNTS + self.sampled,
+        }
+        return fixed("weighed", f"{SQL}/weighed", {**responses.values, **moments}, **parts)
 
-    def _events(self, until: datetime) -> Step:
-        """Return the query for the events: whose, when, whether they count as message, and as response."""
-        if self.score.share:
-            return self._of_share(self.score.share, until)
-        return self._of_rate(self.score.rate) if self.score.rate else Step("event", _NO_EVENTS)
+    def _of_rate(self) -> tuple[Step, Step]:
+        """Return the queries for the messages, and for the responses."""
+        rate = self.score.rate or Rate(of=(), among=())
+        messages, responses = ([table for table in map(self.table, names) if table] for names in (rate.among, rate.of))
+        return _events(messages), _events(responses, rate.once_per)
 
-    def _of_rate(self, rate: Rate) -> Step:
-        """Return the query for the messages and the responses."""
-        messages = [
-            f"select profile_id, happened_at, true, false from {table}"
-            for table in map(self.table, rate.among)
-            if table
-        ]
-        responses = [table for table in map(self.table, rate.of) if table]
-        return Step("event", "\nunion all\n".join([*messages, *_responses(responses, rate.once_per)]) or _NO_EVENTS)
-
-    def _of_share(self, share: Share, until: datetime) -> Step:
-        """Return the query for the events, each with whether it meets the condition."""
+    def _of_share(self, share: Share, until: datetime) -> tuple[Step, Step]:
+        """Return the queries for all events, and for those that meet the condition."""
         events = Events(self.profiles.event[share.of], until, self.columns)
         if not events.are_stored:
-            return Step("event", _NO_EVENTS)
-        columns = events.column("profile_id"), events.column("happened_at"), sa.true(), events.meets(share.where)
-        return step("event", sa.select(*columns).select_from(events.table))
+            return Step("event", _NO_EVENTS), Step("event", _NO_EVENTS)
+        every = sa.select(events.column("profile_id"), events.column("happened_at")).select_from(events.table)
+        return step("event", every), step("event", every.where(events.meets(share.where)))
 
 
-def _responses(tables: list[str], once_per: str | None) -> list[str]:
-    """Return the queries for responses; with `once_per` the first one of those that have the same value of it."""
-    if not once_per or not tables:
-        return [f"select profile_id, happened_at, false, true from {table}" for table in tables]
+def _events(tables: list[str], once_per: str | None = None) -> Step:
+    """Return the query for events; with `once_per` the first one of those that have the same value of it."""
+    if not tables:
+        return Step("event", _NO_EVENTS)
+    if not once_per:
+        return Step("event", " union all ".join(f"select profile_id, happened_at from {table}" for table in tables))
     message = f"coalesce({quote_identifier(once_per)}::varchar, event_id)"
     every = " union all ".join(f"select profile_id, happened_at, {message} as message from {table}" for table in tables)
-    return [f"select profile_id, min(happened_at), false, true from ({every}) group by profile_id, message"]
+    return Step("event", f"select profile_id, min(happened_at) from ({every}) group by profile_id, message")

@@ -2,4 +2,4 @@
 create or replace temp table score_value as
 select profile_id, round((least(responses, messages) + strength * mean) / (messages + strength), 9) as value
 from weighed, prior
-where received > 0
+where has_messages
