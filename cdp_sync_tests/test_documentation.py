@@ -48,11 +48,14 @@ from cdp_sync.model import (
     Objective,
     Profiles,
     Property,
+    Rate,
     Rollup,
     Schedule,
+    Score,
     Segment,
     SftpConnection,
     SftpServer,
+    Share,
     WeekdayOfMonth,
 )
 from cdp_sync.model.consistency import find_problems, find_profile_problems
@@ -70,6 +73,7 @@ DECLARING = (ROOT / "docs" / "declaring.md").read_text(encoding="utf-8")
 ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 MERGING = (ROOT / "docs" / "merging.md").read_text(encoding="utf-8")
+SCORES = (ROOT / "docs" / "scores.md").read_text(encoding="utf-8")
 PROJECTS = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
 
 
@@ -132,6 +136,20 @@ def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> Non
     """Every field that can be declared stands in docs/iterable.md."""
     names = [field.alias or name for name, field in declared.model_fields.items()]
     assert [name for name in names if f"`{name}`" not in ITERABLE] == []
+
+
+@pytest.mark.parametrize("declared", [Score, Rate, Share])
+def test_every_field_of_scores_is_documented(declared: type[BaseModel]) -> None:
+    """Every field that can be declared stands in docs/scores.md."""
+    assert [name for name in declared.model_fields if f"`{name}`" not in SCORES] == []
+
+
+def test_the_scores_that_are_shown_are_in_order() -> None:
+    """The shown profile model is valid, and shows every field of a score."""
+    (shown,) = (yaml.safe_load(block)["attributes"] for block in blocks(SCORES, "yaml"))
+    profiles = Profiles.model_validate(shown)
+    assert find_profile_problems(profiles) == []
+    assert {name for score in profiles.scores for name in score.model_fields_set} == set(Score.model_fields)
 
 
 def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:

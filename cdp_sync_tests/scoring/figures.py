@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import mean
 
 from cdp_sync.model import Profiles
-from cdp_sync.scoring import HoldOut, compute_scores, hold_out, measure_of
+from cdp_sync.scoring import HoldOut, Scored, compute_scores, hold_out, measure_of
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.scoring.populations import MODEL, NOW, chinook, generated, stored
 
@@ -41,9 +41,14 @@ def of_generated_people(seed: int = SEED, people: int = PEOPLE) -> Iterator[Figu
     """Yield the figure of each score over generated people."""
     with stored(generated(seed, people)) as session:
         for scored in compute_scores(session, MODEL, MODEL.score, NOW):
-            found = scored.held_out
-            assert found
-            yield Figure(f"`{scored.name}`", f"{found.profiles:,} profiles", found.of_score, found.of_baseline or 0)
+            yield figure_of(scored)
+
+
+def figure_of(scored: Scored) -> Figure:
+    """Return the figure of a score."""
+    found = scored.held_out
+    assert found
+    return Figure(f"`{scored.name}`", f"{found.profiles:,} profiles", found.of_score, baseline(found))
 
 
 def of_chinook(horizon: int, every: int = 1) -> Figure:

@@ -1,6 +1,7 @@
 """Scores say what comes better than the obvious baseline: the number of events in the last period."""
 
 from datetime import timedelta
+from pathlib import Path
 from statistics import mean
 from uuid import UUID
 
@@ -10,8 +11,12 @@ from cdp_sync.scoring import compute_scores
 from cdp_sync.warehouse import Session
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.scoring import score_oracle as oracle
-from cdp_sync_tests.scoring.figures import HORIZONS, PEOPLE, Figure, of_chinook
+from cdp_sync_tests.scoring.figures import HORIZONS, PEOPLE, Figure, figure_of, of_chinook
 from cdp_sync_tests.scoring.populations import CHINOOK, MODEL, NOW, Population, generated, stored
+
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "scores.md").read_text(encoding="utf-8")
+DEFAULT_SEED = 20240501
+"""The seed of the documented figures."""
 
 PROPENSITIES = {
     "likely_to_unsubscribe": "unsubscribes",
@@ -37,9 +42,10 @@ def a_session(people: Population) -> Session:
 
 def test_scores_beat_the_count_of_the_last_period(session: Session) -> None:
     """Of every score of the generated people, the rank correlation with what came next is higher than the count's."""
-    found = {scored.name: scored.held_out for scored in compute_scores(session, MODEL, MODEL.score, NOW)}
-    worse = {name: held_out for name, held_out in found.items() if not (held_out and held_out.beats_baseline)}
-    assert worse == {}
+    found = [figure_of(scored) for scored in compute_scores(session, MODEL, MODEL.score, NOW)]
+    assert [str(each) for each in found if each.of_score <= each.of_baseline] == []
+    if SEED == DEFAULT_SEED:
+        assert [str(each) for each in found if str(each) not in DOCUMENTED] == []
 
 
 @pytest.mark.parametrize("name", PROPENSITIES)
@@ -68,7 +74,9 @@ def counted(name: str, people: Population) -> dict[UUID, int]:
 @pytest.mark.skipif(not CHINOOK.exists(), reason="needs the shared data")
 def test_expected_values_beat_the_count_on_chinook() -> None:
     """Over three years of moments in Chinook, for each horizon, an expected value beats the last period's count."""
-    found = [of_chinook(horizon, every=2) for horizon in HORIZONS]
+    first, *others = HORIZONS
+    found = [of_chinook(first), *(of_chinook(horizon, every=2) for horizon in others)]
+    assert str(found[0]) in DOCUMENTED
     assert [str(each) for each in found if each.of_score <= each.of_baseline] == []
     assert mean(gained(each) for each in found) > 0.1
 
