@@ -38,6 +38,7 @@ class Findings:
             counted(len(self.declarations.connections), "connection"),
             counted(len(profiles.properties), "property", "properties"),
             counted(len(profiles.segments), "segment"),
+            *([counted(len(profiles.scores), "score")] if profiles.scores else []),
             *([counted(len(profiles.event_types), "type") + " of events"] if profiles.event_types else []),
             *([counted(len(profiles.group_types), "type") + " of groups"] if profiles.group_types else []),
         )

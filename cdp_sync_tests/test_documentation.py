@@ -232,7 +232,7 @@ def test_states_and_counts_are_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     """The documentation shows or names every command of cdp-sync."""
-    texts = README + OPERATING + MERGING + PROJECTS + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    texts = README + OPERATING + MERGING + PROJECTS + SCORES + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert [name for name in main.commands if f"cdp-sync {name}" not in texts and f"`{name}`" not in texts] == []
 
 
@@ -241,7 +241,9 @@ def test_shown_commands_exist() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     sourced = (".venv/bin/activate", "data/sandbox/sailthru.env")
     names = {"make": targets, "cdp-sync": main.commands, "source": sourced}
-    for line in filter(None, "\n".join(blocks(README + OPERATING + PROJECTS + ITERABLE, "console")).splitlines()):
+    for line in filter(
+        None, "\n".join(blocks(README + OPERATING + PROJECTS + ITERABLE + SCORES, "console")).splitlines()
+    ):
         program, name = line.removeprefix("$ ").split()[:2]
         assert name in names[program], line
 

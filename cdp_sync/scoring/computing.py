@@ -8,7 +8,8 @@ from cdp_sync.scoring.held_out import hold_out
 from cdp_sync.scoring.measure import SQL, Measure
 from cdp_sync.scoring.purchases import ExpectedValue
 from cdp_sync.scoring.rates import RateMeasure
-from cdp_sync.scoring.report import Scored, Tenth
+from cdp_sync.scoring.report import Scored
+from cdp_sync.scoring.stored import tenths_of
 from cdp_sync.segments.questions import Columns
 from cdp_sync.warehouse import Session, readable_columns, statement
 
@@ -44,6 +45,6 @@ def _compute(session: Session, measure: Measure, now: datetime) -> Scored:
     session.execute(f"delete from {SCORED} where score = $score", {"score": name})
     session.execute(statement(f"{SQL}/percentile"), {"score": name, "now": now})
     session.execute("commit")
-    tenths = tuple(Tenth(*row) for row in session.rows(statement(f"{SQL}/distribution"), {"score": name}))
+    tenths = tenths_of(session, name)
     fitted = next(iter(session.records(measure.fitted)), {}) if tenths else {}
     return Scored(name, sum(tenth.profiles for tenth in tenths), tenths, fitted, held_out)

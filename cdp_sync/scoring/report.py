@@ -33,6 +33,11 @@ class Tenth:
     highest: float
     """The highest."""
 
+    @property
+    def words(self) -> str:
+        """The percentiles, for people."""
+        return f"{self.tenth * 10} to {self.tenth * 10 + (10 if self.tenth == 9 else 9)}"
+
 
 @dataclass(frozen=True)
 class Scored:

@@ -139,6 +139,30 @@ def test_the_profile_shows_its_scores(shop: Project, instance: dg.DagsterInstanc
     assert counted["words"] == "`value_score` is at least 50"
 
 
+def test_the_command_computes_and_shows_scores(shop: Project, instance: dg.DagsterInstance) -> None:
+    """`cdp-sync scores` shows what the warehouse has; with `--compute` the job runs first."""
+    assert shop.run("shop_sync", instance).success
+    before = json.loads(CliRunner().invoke(main, ["scores", "--json"]).output)
+    assert [(each["name"], each["profiles"], each["scored_at"]) for each in before] == [
+        ("value_score", 0, None),
+        ("discount_affinity", 0, None),
+    ]
+    computed = CliRunner().invoke(main, ["scores", "--compute", "--json"])
+    assert computed.exit_code == 0, computed.output
+    assert [(each["name"], each["profiles"]) for each in json.loads(computed.output)] == [
+        ("value_score", 3),
+        ("discount_affinity", 3),
+    ]
+    printed = CliRunner().invoke(main, ["scores"]).output
+    assert "value_score  3 profiles, computed at " in printed
+    assert "90 to 100" in printed
+    assert ", 2 scores, " in CliRunner().invoke(main, ["check"]).output
+    shop.describe(event_types=["order"])
+    shop.connect("shop", IMPORT)
+    refused = CliRunner().invoke(main, ["scores", "--compute"])
+    assert (refused.exit_code, "No scores are declared." in refused.output) == (1, True)
+
+
 def test_an_import_cannot_fill_a_score(shop: Project) -> None:
     """A mapping to a score is a problem with its place."""
     shop.connect("shop", goal("orders", map=[{"field": "Total", "property": "value_score"}]))

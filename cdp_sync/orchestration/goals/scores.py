@@ -81,7 +81,7 @@ def _metadata(score: Score, scored: Scored) -> dict[str, Any]:
 def _distribution(tenths: tuple[Tenth, ...]) -> str:
     most = max(tenth.profiles for tenth in tenths)
     rows = [
-        f"| {each.tenth * 10} to {each.tenth * 10 + 9 + (each.tenth == 9)} | {each.profiles:,} | "
+        f"| {each.words} | {each.profiles:,} | "
         f"{each.lowest:,.4g} | {each.highest:,.4g} | {'█' * max(1, each.profiles * _BAR // most)} |"
         for each in tenths
     ]
