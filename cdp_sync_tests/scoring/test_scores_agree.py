@@ -1,6 +1,7 @@
 """Scores agree with a plain reading of their formulas, over generated people; ties, merges and gaps included."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -170,3 +171,32 @@ def test_scores_that_are_not_declared_any_more_go(session: Session) -> None:
         (name,) for name in sorted(NAMES[:2])
     ]
     compute_scores(session, MODEL, NAMES, NOW)
+
+
+def test_a_sample_measures_the_same_profiles_everywhere(session: Session) -> None:
+    """With `one_in`, a part of the profiles is measured, the same in values and periods; their events are all there."""
+    measure = measure_of(MODEL.score["sms_affinity"], MODEL)
+    owners = []
+    for one_in in (1, 3):
+        sampled = replace(measure, one_in=one_in)
+        session.run(sampled.values(NOW))
+        values = {owner for (owner,) in session.rows("select profile_id from temp.score_value")}
+        session.run(sampled.period("happened_after", NOW - sampled.horizon, NOW))
+        counts = dict(session.rows("select profile_id, happened from temp.happened_after"))
+        owners.append((values, counts))
+    (everybody, counts), (some, some_counts) = owners
+    assert some < everybody
+    assert len(everybody) / 6 < len(some) < len(everybody) / 1.5
+    assert some_counts.keys() <= some
+    assert some_counts == {owner: counts[owner] for owner in some_counts}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_steps_read_what_earlier_ones_made(name: str) -> None:
+    """Each step of a score reads only tables that an earlier step yields, and the warehouse."""
+    measure = measure_of(MODEL.score[name], MODEL)
+    made: set[str] = set()
+    for each in measure.values(NOW):
+        assert each.reads <= made, str(each)
+        made.add(each.yields)
+    assert "score_value" in made
