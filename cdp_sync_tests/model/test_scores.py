@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from cdp_sync.model import Profiles, Score, Segment
-from cdp_sync.model.consistency import find_profile_problems
+from cdp_sync.model import Lifecycle, Profiles, Score, Segment
+from cdp_sync.model.asked import asked_scores
+from cdp_sync.model.consistency import find_lifecycle_problems, find_profile_problems
 from cdp_sync.model.reading import read_text
 
 MAIL = {"rate": {"of": "email_opened", "among": "email_delivered"}}
@@ -129,6 +130,21 @@ def test_segments_ask_for_scores() -> None:
     assert find_profile_problems(found) == []
     assert found.asked_scores("keen") == ("opens",)
     assert isinstance(found.segment("keen"), Segment)
+
+
+def test_lifecycles_ask_for_scores() -> None:
+    """The scores that a lifecycle reads are known, also by a segment; one that is made of its stages is refused."""
+    keen = {"name": "keen", "when": {"property": "opens", "at_least": 90}}
+    moves = {"name": "moves", "rate": {"of": "stage_changed", "among": "visit"}}
+    enter = {"property": "email", "has_value": True}
+    declared = {"name": "welcome", "enter": enter, "stages": [{"name": "first", "when": {"segment": "keen"}}]}
+    welcome = Lifecycle.model_validate(declared)
+    found = profiles(scores=[{"name": "opens", **MAIL}, moves], segments=[keen]).with_lifecycles([welcome])
+    assert asked_scores([welcome.stages[0].when], found) == ("opens",)
+    assert find_lifecycle_problems(welcome, found) == []
+    looping = Lifecycle.model_validate({**declared, "complete": {"property": "moves", "at_least": 1}})
+    (problem,) = find_lifecycle_problems(looping, found)
+    assert problem.startswith("complete: it asks for stage_changed")
 
 
 def test_a_score_says_what_it_is() -> None:

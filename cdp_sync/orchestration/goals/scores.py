@@ -16,8 +16,8 @@ from cdp_sync.warehouse import Warehouse
 SCORES = "scores"
 """First part of the scores' asset keys, their group, and the name of their job."""
 
-_PRIORITY = -9_500
-"""After the events of a run, before its segments."""
+_PRIORITY = -9_400
+"""After the events of a run, before its lifecycles and segments."""
 
 _BAR = 40
 """Characters of the longest bar of a distribution."""
