@@ -23,7 +23,7 @@ from cdp_sync.errors import (
     Terminal,
     UnknownName,
 )
-from cdp_sync.exporting import EventRun, FileRun, UserRun
+from cdp_sync.exporting import EventRun, FileRun, UserRun, planned
 from cdp_sync.exporting.events.preview import preview_events
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.importing import ScannedFile, scan_directory
@@ -323,4 +323,6 @@ def look_at_export(
             folder=Path(folder),
             now=datetime.now(UTC),
         )
+        if run_type is FileRun:
+            run = planned(run, create=False)
         return preview_events(run) if is_events else preview_export(run, reserve=warehouse is not None)

@@ -10,6 +10,10 @@ import yaml
 from pydantic import BaseModel
 
 from cdp_sync.cli import main
+from cdp_sync.connectors.bluecore import fields
+from cdp_sync.connectors.bluecore.campaigns import Campaign, Definitions, Eligibility, GroupAttribute, Integration
+from cdp_sync.connectors.bluecore.events import EspEvents, EventSource, Unsubscribes
+from cdp_sync.connectors.bluecore.goals import BluecoreExports
 from cdp_sync.connectors.iterable import goals as iterable
 from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
 from cdp_sync.connectors.iterable.goals import (
@@ -74,6 +78,7 @@ from cdp_sync.model.property import MergeStrategy
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DECLARING = (ROOT / "docs" / "declaring.md").read_text(encoding="utf-8")
+BLUECORE = (ROOT / "docs" / "bluecore.md").read_text(encoding="utf-8")
 ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 LIFECYCLES = (ROOT / "docs" / "lifecycles.md").read_text(encoding="utf-8")
@@ -186,6 +191,54 @@ def test_the_shown_lifecycle_is_in_order() -> None:
     assert list(goal.problems(Profiles.model_validate(declared).with_lifecycles([shown]))) == []
     assert goal.lifecycle
     assert goal.lifecycle.model_fields_set == set(GoalLifecycle.model_fields)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        BluecoreExports, EspEvents, Unsubscribes, EventSource, Integration, Campaign, Definitions, Eligibility,
+        GroupAttribute,
+    ],
+)  # fmt: skip
+def test_every_field_of_bluecore_is_documented(declared: type[BaseModel]) -> None:
+    """Every field that BluecoreExports has beside an SftpConnection stands in docs/bluecore.md."""
+    names = [name for name in declared.model_fields if name not in SftpConnection.model_fields]
+    assert [name for name in names if not re.search(rf"`[^`]*\b{name}\b[^`]*`", BLUECORE)] == []
+
+
+def test_every_column_of_bluecore_is_documented() -> None:
+    """docs/bluecore.md names every event of the vendor, and every field of its files."""
+    every = (*fields.GENERATION_1, *fields.GENERATION_2, *fields.OPTIONAL, *fields.UNSUBSCRIBES)
+    names = {*fields.VENDOR_EVENTS, *(field.name for field in every)}
+    assert {name for name in names if f"`{name}`" not in BLUECORE} == set()
+
+
+def test_the_exports_to_bluecore_that_are_shown_are_in_order() -> None:
+    """They fit a profile with the ready-made types and the properties that they name."""
+    (shown,) = [BluecoreExports(**yaml.safe_load(block)["attributes"]) for block in blocks(BLUECORE, "yaml")]
+    properties = [
+        {"name": "email", "type": "email", "identifier": True},
+        *({"name": name} for name in ("phone", "first_name")),
+        {"name": "order_total", "type": "decimal"},
+        {"name": "stores", "type": "group", "group_type": "store", "multiple": True},
+    ]
+    segments = [
+        {"name": name, "when": {"property": "email", "has_value": True}}
+        for name in ("big_spenders", "newsletter_readers", "opted_out")
+    ]
+    more = [{"name": "classification"}, {"name": "audiences", "multiple": True}, {"name": "tracking"}]
+    types = [{"name": name, "ready_made": True, "properties": more} for name in READY_MADE if "email" in name]
+    profiles = Profiles.model_validate(
+        {
+            "properties": properties,
+            "segments": segments,
+            "event_types": [*types, "order"],
+            "rollups": [{"name": "last_product", "event": "order", "last": "products.name"}],
+            "group_types": [{"name": "store", "properties": [{"name": "city"}]}],
+        }
+    )
+    assert find_problems(shown, profiles) == []
+    assert [goal.name for goal in shown.goals] == ["spring", "weekly", "esp_events", "unsubscribes"]
 
 
 def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
