@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import Look
+    from cdp_sync.learning import Learned
     from cdp_sync.merge_preview import MergePreview
     from cdp_sync.merging import Merges
     from cdp_sync.model.occurrences import UpcomingRun
@@ -368,6 +369,15 @@ def print_segment(name: str, view: "SegmentView") -> None:
     for profile in view.sample:
         say(f"  {profile}")
     say(f"\n{view.sql}", lines=True)
+
+
+def print_learned(learned: "Learned") -> None:
+    """Show what a strict import expects of its files from now on."""
+    file = learned.file
+    say((f"{learned.connection}/{learned.goal}", "bold"), f"  {file.type}, separator {file.separator!r}")
+    print_table(
+        ("column", "may be empty"), [(name, "yes" if name in file.may_be_empty else "") for name in file.columns]
+    )
 
 
 def print_export_preview(preview: "ExportPreview") -> None:

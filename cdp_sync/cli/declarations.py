@@ -94,6 +94,26 @@ def scan(connection: str, goal: str | None, limit: int, local: Path | None, as_j
 
 
 @click.command()
+@CONNECTION
+@click.argument("file", type=LOCAL_FILE)
+@GOAL
+@click.option("--empty", multiple=True, metavar="COLUMN", help="A column whose cells may be empty. May be repeated.")
+@AS_JSON
+def learn(connection: str, file: Path, goal: str | None, empty: tuple[str, ...], as_json: bool) -> None:
+    """Learn FILE for a strict import: its columns, type and separator, and where cells may be empty.
+
+    Later files have to be like it. Cells may be empty in the columns that have an empty cell in FILE.
+    """
+    from cdp_sync.learning import Learned
+    from cdp_sync.learning import learn as learn_file
+    from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.terminal import print_learned
+
+    found = learn_file(load_declarations(), connection, goal, file, empty)
+    answer(found, print_learned, Learned.to_json, as_json=as_json)
+
+
+@click.command()
 @click.argument("name", shell_complete=complete_segments)
 @AS_JSON
 def segment(name: str, as_json: bool) -> None:
@@ -114,4 +134,4 @@ def schema() -> None:
     print_json(declaration_schema())
 
 
-COMMANDS = (init, check, list_connections, scan, segment, schema)
+COMMANDS = (init, check, list_connections, scan, learn, segment, schema)

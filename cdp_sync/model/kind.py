@@ -25,6 +25,7 @@ _BUILT_IN = (
     "cdp_sync.connectors.sftp.kind:KIND",
     "cdp_sync.connectors.sailthru.kind:KIND",
     "cdp_sync.connectors.iterable.kind:KIND",
+    "cdp_sync.connectors.spotler.kind:KIND",
 )
 
 
