@@ -1,6 +1,7 @@
 """Each import is reported by mail, without personal data; refused rows are placed as files, by runs of Dagster."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,22 @@ LISTS = "lists@example.net"
 ROWS = HEADER + "a@x.nl;Ada;Delft;1;\r\na@x.nl;Ann;Delft;2;\r\nb@x.nl;;Delft;1;\r\nc@x.nl;Cem;;many;\r\n;Dora;;1;\r\n"
 
 
-def declare(mail_project: MailProject, *goals: dict[str, Any], **report: Any) -> None:
+def declare(
+    mail_project: MailProject,
+    *goals: dict[str, Any],
+    export_profiles: Sequence[Any] = (),
+    segments: Sequence[Any] = (),
+    **report: Any,
+) -> None:
     """Declare the exchange, with the profile model of its contacts."""
     project = mail_project.project
-    project.describe(properties=PROPERTIES)
+    project.describe(properties=PROPERTIES, segments=list(segments))
     attributes = {
         "name": "spotler",
         "server": project.server(),
         "report": {"emails": [LISTS]} | report,
         "import_profiles": list(goals or [declared()]),
+        "export_profiles": list(export_profiles),
     }
     project.declare("spotler", attributes, kind="SpotlerExchange")
 
@@ -57,7 +65,7 @@ def test_the_report_counts_what_became_of_the_rows(mail_project: MailProject) ->
     numbers = "read 5, new 2, changed 0, unchanged 0, duplicates 1, refused 2, values refused 1."
     assert f"contacts.csv: {numbers}" in text
     assert "- FirstName is empty, which is not allowed: 1" in text
-    assert "- Email: no usable identifier: 1" in text
+    assert "- Email is empty, which is not allowed: 1" in text
     assert "3 refused rows to correct: " in text
     content = "\n".join(map(header_and_text, mail_project.mails))
     assert [word for word in ("x.nl", "Ada", "Cem", "Dora", "many") if word in content] == []
@@ -128,6 +136,19 @@ def test_a_directory_that_is_not_there_loses_no_faults(mail_project: MailProject
     text = run(mail_project)
     [file] = (mail_project.project.data / "reports").glob("*/*")
     assert str(file) in text
+
+
+def test_contacts_are_exported_like_those_of_any_server(mail_project: MailProject) -> None:
+    """An export goal of the exchange writes a file after the imports."""
+    segment = {"name": "fair", "when": {"property": "static_lists", "contains_any": ["Spring fair"]}}
+    columns = [{"field": "Email", "property": "email"}]
+    exported = {"name": "out", "segment": "fair", "directory": "/outbox", "file": {"name": "o.csv"}, "map": columns}
+    declare(mail_project, declared(destination={"list": "Spring fair"}), export_profiles=[exported], segments=[segment])
+    learn(mail_project)
+    (mail_project.project.root / "outbox").mkdir()
+    run(mail_project, content=RIGHT)
+    text = (mail_project.project.root / "outbox" / "o.csv").read_text()
+    assert sorted(text.split()) == ["Email", "a@x.nl", "b@x.nl"]
 
 
 def test_the_command_says_what_was_learned(mail_project: MailProject) -> None:

@@ -13,6 +13,7 @@ from cdp_sync.calling import call
 from cdp_sync.model.connection import Addresses, Connection, Watch
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.expected_file import Expected, StrictGoal
+from cdp_sync.model.export import FileExportGoal
 from cdp_sync.model.format import Format
 from cdp_sync.model.goal import Files, ImportRules, Mapping
 from cdp_sync.model.processor import Processor
@@ -171,6 +172,8 @@ class SpotlerExchange(Connection):
     """Who gets the report of each import; nobody unless declared."""
     import_profiles: Annotated[tuple[SpotlerImport, ...], Field(examples=[[_IMPORT]])] = ()
     """Import goals, in running order."""
+    export_profiles: tuple[FileExportGoal, ...] = ()
+    """Export goals, in running order; they run after the imports."""
 
     @model_validator(mode="after")
     def _faults_stay_apart(self) -> "SpotlerExchange":
