@@ -190,6 +190,14 @@ def test_a_large_workbook_is_refused_unless_declared(tmp_path: Path) -> None:
     assert large.deliver({"/inbox/a.xlsx": book.getvalue()}).counters.rows_applied == 1
 
 
+def test_a_sheet_that_reaches_far_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One stray cell after the data makes a sheet large; it is refused before its cells are read."""
+    monkeypatch.setattr("cdp_sync.importing.reading.excel._MOST_CELLS", 50)
+    rows: list[list[Any]] = [["Email", "Name"], ["a@x.nl", "Ada"], *([[]] * 5), [None] * 9 + ["x"]]
+    [file] = Importer(tmp_path, goal(format={"type": "xlsx"})).deliver({"/inbox/a.xlsx": xlsx(rows)}).files
+    assert "The sheet reaches to the cell J8: 80 cells" in file.message
+
+
 def test_an_empty_sheet_is_an_empty_file(tmp_path: Path) -> None:
     """A first sheet without a cell imports nothing, and says so."""
     [file] = Importer(tmp_path, goal(format={"type": "xlsx"})).deliver({"/inbox/a.xlsx": xlsx([])}).files

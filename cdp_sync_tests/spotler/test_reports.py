@@ -145,7 +145,7 @@ def test_contacts_are_exported_like_those_of_any_server(mail_project: MailProjec
     exported = {"name": "out", "segment": "fair", "directory": "/outbox", "file": {"name": "o.csv"}, "map": columns}
     declare(mail_project, declared(destination={"list": "Spring fair"}), export_profiles=[exported], segments=[segment])
     learn(mail_project)
-    (mail_project.project.root / "outbox").mkdir()
+    (mail_project.project.root / "outbox").mkdir(exist_ok=True)
     run(mail_project, content=RIGHT)
     text = (mail_project.project.root / "outbox" / "o.csv").read_text()
     assert sorted(text.split()) == ["Email", "a@x.nl", "b@x.nl"]

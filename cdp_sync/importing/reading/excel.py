@@ -9,10 +9,15 @@ error, such as `#N/A`, is no value.
 The library makes Python values of all cells. A column of a chunk is converted as a whole, kind by kind.
 """
 
+import re
+import subprocess
+import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, time, timedelta
+from functools import reduce
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +42,11 @@ _CHUNK = 20_000
 """Rows that are converted and handed on at a time."""
 _ALL_DIGITS = 15
 """Characters of a number from which on it may have more digits than Excel keeps, or an exponent."""
+_MOST_CELLS = 25_000_000
+"""Cells of a sheet, empty ones included; each takes some 30 bytes of memory."""
+_FIRST_SHEET, _HEAD = "xl/worksheets/sheet1.xml", 1 << 16
+_BROKEN = (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+"""What reading the archive around a workbook raises where it is damaged."""
 _EXACT = 2.0**63
 """From here on a whole number does not fit into 64 bits."""
 
@@ -73,27 +83,70 @@ def read_sheet(session: Session, _part: NormalizedPart, _form: Format) -> None:
 
 @contextmanager
 def _first_sheet(path: Path, form: Format) -> Iterator["CalamineSheet"]:
+    with ExitStack() as opened:
+        try:
+            sheet = _open(path, form, opened)
+        except BaseException as error:
+            if isinstance(error, _BROKEN) or type(error).__name__ == "PanicException":  # of Rust: no Exception
+                raise _damaged(form.type, error) from None
+            raise
+        yield sheet
+
+
+def _open(path: Path, form: Format, opened: ExitStack) -> "CalamineSheet":
     import python_calamine as calamine
 
     _check_size(path, form)
-    broken = (calamine.CalamineError, calamine.XmlError, calamine.ZipError, OSError, ValueError)
+    if form.type == "xls":
+        _probe(path)
     try:
-        with calamine.CalamineWorkbook.from_path(str(path)) as workbook:
-            if form.type == "xlsx" and not zipfile.is_zipfile(path):
-                raise FileRejected("The workbook is an old one (.xls).", remedy="Declare `format: {type: xls}`.")
-            if not workbook.sheet_names:
-                raise FileRejected("The workbook holds no sheet.", remedy="Have it delivered with one.")
-            yield workbook.get_sheet_by_index(0)
+        workbook = opened.enter_context(calamine.CalamineWorkbook.from_path(str(path)))
+        if form.type == "xlsx" and not zipfile.is_zipfile(path):
+            raise FileRejected("The workbook is an old one (.xls).", remedy="Declare `format: {type: xls}`.")
+        if not workbook.sheet_names:
+            raise FileRejected("The workbook holds no sheet.", remedy="Have it delivered with one.")
+        return workbook.get_sheet_by_index(0)
     except calamine.PasswordError:
         raise FileRejected(
             "The workbook is protected by a password.", remedy="Have it saved without a password; SFTP encrypts it."
         ) from None
-    except broken as error:
-        raise FileRejected(
-            f"The workbook cannot be read: {error}.",
-            needed=f"Needed is an Excel workbook (.{form.type}).",
-            remedy="Open it in Excel, save it again, and have it delivered again.",
-        ) from error
+    except (calamine.CalamineError, calamine.XmlError, calamine.ZipError) as error:
+        raise _damaged(form.type, error) from None
+
+
+_PROBE = """
+import sys
+import python_calamine
+try:
+    python_calamine.CalamineWorkbook.from_path(sys.argv[1]).get_sheet_by_index(0)
+except python_calamine.PasswordError:
+    pass
+"""
+_LONGEST_PROBE = 300.0
+"""Seconds after which an old workbook counts as damaged."""
+
+
+def _probe(path: Path) -> None:
+    """Open an old workbook in a process of its own: some damaged ones make the library end its process.
+
+    Raises:
+        FileRejected: That process did not succeed.
+    """
+    command = [sys.executable, "-c", _PROBE, str(path)]
+    try:
+        ended = subprocess.run(command, timeout=_LONGEST_PROBE, check=False, capture_output=True)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise _damaged("xls", "it takes too long") from None
+    if ended.returncode:
+        raise _damaged("xls", "it is damaged")
+
+
+def _damaged(kind: str, why: object) -> FileRejected:
+    return FileRejected(
+        f"The workbook cannot be read: {why}.",
+        needed=f"Needed is an Excel workbook (.{kind}).",
+        remedy="Open it in Excel, save it again, and have it delivered again.",
+    )
 
 
 def _check_size(path: Path, form: Format) -> None:
@@ -104,14 +157,31 @@ def _check_size(path: Path, form: Format) -> None:
             needed=f"At most {most:,} MB are allowed.",
             remedy=f"Have it delivered as CSV, or declare `max_megabytes: {size // 1_000_000 + 1}` in `format`.",
         )
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
         if unpacked > allowance(size):
             raise FileRejected(
                 f"The workbook unpacks to {unpacked:,} bytes.",
                 needed=f"At most {allowance(size):,} bytes are allowed.",
                 remedy="Have it delivered as CSV.",
+            )
+        if _FIRST_SHEET in archive.namelist():
+            with archive.open(_FIRST_SHEET) as sheet:
+                _check_extent(sheet.read(_HEAD))
+
+
+def _check_extent(head: bytes) -> None:
+    """Make sure that a sheet does not reach far beyond its data: every cell up to its last one takes memory."""
+    if found := re.search(rb'<dimension ref="[A-Z]+\d+:([A-Z]+)(\d+)"', head):
+        letters, rows = found[1].decode(), int(found[2])
+        columns = reduce(lambda number, letter: number * 26 + ord(letter) - 64, letters, 0)
+        if columns * rows > _MOST_CELLS:
+            raise FileRejected(
+                f"The sheet reaches to the cell {letters}{rows}: {columns * rows:,} cells.",
+                needed=f"At most {_MOST_CELLS:,} are allowed.",
+                remedy="Delete the rows and columns after its data, save it, and have it delivered again.",
             )
 
 

@@ -80,10 +80,10 @@ def unpack(
     with local.open("rb") as file:
         head = file.read(HEAD)
     part = Part(path, local)
-    is_archive = head.startswith(ZIP) and not (goal.format.is_workbook and workbook(_names_in(local)))
-    if goal.expected:
-        goal.expected.check_arrival(path, local.stat().st_size, is_archive=is_archive)
     with _rejecting_damage():
+        is_archive = head.startswith(ZIP) and not (goal.format.is_workbook and workbook(_names_in(local)))
+        if goal.expected:
+            goal.expected.check_arrival(path, local.stat().st_size, is_archive=is_archive)
         if is_archive:
             yield from _unpack_zip(path, local, folder, goal, warn)
             return

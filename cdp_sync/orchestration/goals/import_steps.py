@@ -83,7 +83,7 @@ class ImportSteps(GoalSteps[Rules]):
             from cdp_sync.importing.pipeline import upsert_profiles
 
             report = self._attempt(context, run, f"writing {report.noun}s", lambda: upsert_profiles(staged(run)))
-            report = self._attempt(context, run, "reporting", lambda: self._hand_back(context, run, report))
+            report = self._hand_back(context, run, report)
             remove(run.staging)
         waiting = ((path, model.FileState(state), why) for path, state, why in linked["waiting"])
         report = report.with_files(model.FileReport(path, state, message=why) for path, state, why in waiting)
@@ -263,8 +263,12 @@ class FileSteps(ImportSteps[model.FileGoal | model.FileGroupGoal]):
         from cdp_sync.importing.import_summary import summary_lines
 
         folder = data_folder().reports(run.run_id, self.unique)
-        with staged(run).open("read") as session:
-            written = write_faults(session, run, folder)
+        written: dict[str, tuple[Path, int]] = {}
+        try:
+            with run.open("read") as session:
+                written = write_faults(session, run, folder)
+        except (CdpSyncError, OSError) as error:  # what landed has landed
+            context.log.warning(f"The refused rows could not be written to a file; the quarantine has them. {error}")
         faults = {path: (self._placed(context, run, path, file), rows) for path, (file, rows) in written.items()}
         with suppress(OSError):  # it holds files that stay here, or does not exist
             folder.rmdir()
