@@ -1,4 +1,4 @@
-"""Commands about what is declared: init, check, list, scan, segment, schema."""
+"""Commands about what is declared: init, check, list, scan, segment, lifecycle, schema."""
 
 from dataclasses import asdict
 from functools import partial
@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
-from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, CONNECTION, GOAL, LOCAL_FILE, answer, complete_segments, end
+from cdp_sync.cli.options import (
+    ANY_CONNECTION,
+    AS_JSON,
+    CONNECTION,
+    GOAL,
+    LOCAL_FILE,
+    answer,
+    complete_lifecycles,
+    complete_segments,
+    end,
+)
 
 
 @click.command()
@@ -94,26 +104,6 @@ def scan(connection: str, goal: str | None, limit: int, local: Path | None, as_j
 
 
 @click.command()
-@CONNECTION
-@click.argument("file", type=LOCAL_FILE)
-@GOAL
-@click.option("--empty", multiple=True, metavar="COLUMN", help="A column whose cells may be empty. May be repeated.")
-@AS_JSON
-def learn(connection: str, file: Path, goal: str | None, empty: tuple[str, ...], as_json: bool) -> None:
-    """Learn FILE for a strict import: its columns, type and separator, and where cells may be empty.
-
-    Later files have to be like it. Cells may be empty in the columns that have an empty cell in FILE.
-    """
-    from cdp_sync.learning import Learned
-    from cdp_sync.learning import learn as learn_file
-    from cdp_sync.orchestration.declarations import load_declarations
-    from cdp_sync.terminal import print_learned
-
-    found = learn_file(load_declarations(), connection, goal, file, empty)
-    answer(found, print_learned, Learned.to_json, as_json=as_json)
-
-
-@click.command()
 @click.argument("name", shell_complete=complete_segments)
 @AS_JSON
 def segment(name: str, as_json: bool) -> None:
@@ -126,6 +116,18 @@ def segment(name: str, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("name", shell_complete=complete_lifecycles)
+@AS_JSON
+def lifecycle(name: str, as_json: bool) -> None:
+    """Show a lifecycle: its conditions, and how many profiles are in each stage since stages were kept last."""
+    from cdp_sync.inspection import look_at_lifecycle
+    from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.terminal import print_lifecycle
+
+    answer(look_at_lifecycle(load_declarations(), name), partial(print_lifecycle, name), asdict, as_json=as_json)
+
+
+@click.command()
 def schema() -> None:
     """Print the JSON schema of defs.yaml files, for editors."""
     from cdp_sync.printing import print_json
@@ -134,4 +136,4 @@ def schema() -> None:
     print_json(declaration_schema())
 
 
-COMMANDS = (init, check, list_connections, scan, learn, segment, schema)
+COMMANDS = (init, check, list_connections, scan, segment, lifecycle, schema)

@@ -12,3 +12,4 @@ from cdp_sync.exporting.pipeline import export_events, export_file, export_users
 from cdp_sync.exporting.recording import record_delivery
 from cdp_sync.exporting.run import DeliveryRun, EventRun, ExportRun, FileRun, UserRun
 from cdp_sync.exporting.select import select_segment, verify_recordable, verify_room
+from cdp_sync.exporting.touches.reserving import release

@@ -8,6 +8,7 @@ import pytest
 
 from cdp_sync.components import (
     IterableConnection,
+    Lifecycle,
     Maintenance,
     ProfileModel,
     SailthruConnection,
@@ -246,7 +247,8 @@ def test_the_repositorys_own_declarations_load() -> None:
 
 
 @pytest.mark.parametrize(
-    "component", [IterableConnection, Maintenance, SailthruConnection, SftpConnection, SpotlerExchange, ProfileModel]
+    "component",
+    [IterableConnection, Lifecycle, Maintenance, SailthruConnection, SftpConnection, SpotlerExchange, ProfileModel],
 )
 def test_every_attribute_is_described_in_the_schema(component: type[dg.Component]) -> None:
     """Every attribute of a defs.yaml has a description in the schema, including nested ones."""
