@@ -50,11 +50,14 @@ from cdp_sync.model import (
     Objective,
     Profiles,
     Property,
+    Rate,
     Rollup,
     Schedule,
+    Score,
     Segment,
     SftpConnection,
     SftpServer,
+    Share,
     Stage,
     WeekdayOfMonth,
 )
@@ -75,6 +78,7 @@ ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 LIFECYCLES = (ROOT / "docs" / "lifecycles.md").read_text(encoding="utf-8")
 MERGING = (ROOT / "docs" / "merging.md").read_text(encoding="utf-8")
+SCORES = (ROOT / "docs" / "scores.md").read_text(encoding="utf-8")
 PROJECTS = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
 
 
@@ -137,6 +141,20 @@ def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> Non
     """Every field that can be declared stands in docs/iterable.md."""
     names = [field.alias or name for name, field in declared.model_fields.items()]
     assert [name for name in names if f"`{name}`" not in ITERABLE] == []
+
+
+@pytest.mark.parametrize("declared", [Score, Rate, Share])
+def test_every_field_of_scores_is_documented(declared: type[BaseModel]) -> None:
+    """Every field that can be declared stands in docs/scores.md."""
+    assert [name for name in declared.model_fields if f"`{name}`" not in SCORES] == []
+
+
+def test_the_scores_that_are_shown_are_in_order() -> None:
+    """The shown profile model is valid, and shows every field of a score."""
+    (shown,) = (yaml.safe_load(block)["attributes"] for block in blocks(SCORES, "yaml"))
+    profiles = Profiles.model_validate(shown)
+    assert find_profile_problems(profiles) == []
+    assert {name for score in profiles.scores for name in score.model_fields_set} == set(Score.model_fields)
 
 
 @pytest.mark.parametrize("declared", [Lifecycle, Stage, GoalLifecycle, Threshold])
@@ -251,7 +269,8 @@ def test_states_and_counts_are_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     """The documentation shows or names every command of cdp-sync."""
-    texts = README + OPERATING + MERGING + PROJECTS + LIFECYCLES + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    texts = README + OPERATING + MERGING + PROJECTS + LIFECYCLES + SCORES
+    texts += (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert [name for name in main.commands if f"cdp-sync {name}" not in texts and f"`{name}`" not in texts] == []
 
 
@@ -260,7 +279,9 @@ def test_shown_commands_exist() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     sourced = (".venv/bin/activate", "data/sandbox/sailthru.env")
     names = {"make": targets, "cdp-sync": main.commands, "source": sourced}
-    for line in filter(None, "\n".join(blocks(README + OPERATING + PROJECTS + ITERABLE, "console")).splitlines()):
+    for line in filter(
+        None, "\n".join(blocks(README + OPERATING + PROJECTS + ITERABLE + SCORES, "console")).splitlines()
+    ):
         program, name = line.removeprefix("$ ").split()[:2]
         assert name in names[program], line
 
