@@ -32,6 +32,7 @@ from cdp_sync.connectors.sailthru.goals import (
     UserExportGoal,
     UserLink,
 )
+from cdp_sync.connectors.spotler.goals import ImportMail, SpotlerExchange, SpotlerImport
 from cdp_sync.merging import report
 from cdp_sync.model import (
     COUNTERS,
@@ -54,11 +55,14 @@ from cdp_sync.model import (
     Objective,
     Profiles,
     Property,
+    Rate,
     Rollup,
     Schedule,
+    Score,
     Segment,
     SftpConnection,
     SftpServer,
+    Share,
     Stage,
     WeekdayOfMonth,
 )
@@ -80,6 +84,8 @@ ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 LIFECYCLES = (ROOT / "docs" / "lifecycles.md").read_text(encoding="utf-8")
 MERGING = (ROOT / "docs" / "merging.md").read_text(encoding="utf-8")
+SCORES = (ROOT / "docs" / "scores.md").read_text(encoding="utf-8")
+SPOTLER = (ROOT / "docs" / "spotler.md").read_text(encoding="utf-8")
 PROJECTS = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
 
 
@@ -142,6 +148,20 @@ def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> Non
     """Every field that can be declared stands in docs/iterable.md."""
     names = [field.alias or name for name, field in declared.model_fields.items()]
     assert [name for name in names if f"`{name}`" not in ITERABLE] == []
+
+
+@pytest.mark.parametrize("declared", [Score, Rate, Share])
+def test_every_field_of_scores_is_documented(declared: type[BaseModel]) -> None:
+    """Every field that can be declared stands in docs/scores.md."""
+    assert [name for name in declared.model_fields if f"`{name}`" not in SCORES] == []
+
+
+def test_the_scores_that_are_shown_are_in_order() -> None:
+    """The shown profile model is valid, and shows every field of a score."""
+    (shown,) = (yaml.safe_load(block)["attributes"] for block in blocks(SCORES, "yaml"))
+    profiles = Profiles.model_validate(shown)
+    assert find_profile_problems(profiles) == []
+    assert {name for score in profiles.scores for name in score.model_fields_set} == set(Score.model_fields)
 
 
 @pytest.mark.parametrize("declared", [Lifecycle, Stage, GoalLifecycle, Threshold])
@@ -246,6 +266,30 @@ def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
     assert set(iterable.UserExportGoal.model_fields) - used == {"title", "enabled", "was"} | in_lifecycles
 
 
+def test_every_field_of_spotler_is_documented() -> None:
+    """Every field that only Spotler's exchange has stands in docs/spotler.md."""
+    names = {*SpotlerExchange.model_fields, *ImportMail.model_fields, *SpotlerImport.model_fields}
+    names -= FileGoal.model_fields.keys() - {"format"}
+    assert [name for name in sorted(names) if f"`{name}`" not in SPOTLER] == []
+
+
+def test_the_exchange_with_spotler_that_is_shown_is_in_order() -> None:
+    """It fits a profile with the properties that it names, and so do the conditions that are shown."""
+    [block] = blocks(SPOTLER, "yaml")
+    shown = SpotlerExchange(**yaml.safe_load(block)["attributes"])
+    conditions = re.findall(r"`(\{property: [^`]*(?:contains_any|equals)[^`]*\})`", SPOTLER)
+    properties = [
+        {"name": "email", "type": "email", "identifier": True},
+        {"name": "first_name"},
+        {"name": "city"},
+        *(yaml.safe_load(text) for text in re.findall(r"`(\{name: \w+, type: [^`]*\})`", SPOTLER)),
+    ]
+    segments = [{"name": f"s{n}", "when": yaml.safe_load(text)} for n, text in enumerate(conditions)]
+    profiles = Profiles.model_validate({"properties": properties, "segments": segments})
+    assert len(segments) == 2
+    assert [*find_profile_problems(profiles), *find_problems(shown, profiles)] == []
+
+
 def test_every_operator_is_documented() -> None:
     """The table of operators has exactly the existing operators, each with its types."""
     head = "| operator | of | holds if the value … |\n|---|---|---|\n"
@@ -304,7 +348,8 @@ def test_states_and_counts_are_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     """The documentation shows or names every command of cdp-sync."""
-    texts = README + OPERATING + MERGING + PROJECTS + LIFECYCLES + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    texts = README + OPERATING + MERGING + PROJECTS + LIFECYCLES + SCORES + SPOTLER
+    texts += (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert [name for name in main.commands if f"cdp-sync {name}" not in texts and f"`{name}`" not in texts] == []
 
 
@@ -313,7 +358,9 @@ def test_shown_commands_exist() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     sourced = (".venv/bin/activate", "data/sandbox/sailthru.env")
     names = {"make": targets, "cdp-sync": main.commands, "source": sourced}
-    for line in filter(None, "\n".join(blocks(README + OPERATING + PROJECTS + ITERABLE, "console")).splitlines()):
+    for line in filter(
+        None, "\n".join(blocks(README + OPERATING + PROJECTS + ITERABLE + SCORES + SPOTLER, "console")).splitlines()
+    ):
         program, name = line.removeprefix("$ ").split()[:2]
         assert name in names[program], line
 

@@ -44,10 +44,14 @@ def _some(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
+Addresses = Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], AfterValidator(_some)]
+"""E-mail addresses without names beside them; at least one."""
+
+
 class Notifications(Declared):
     """Who gets mail about a connection's runs, and about which of them."""
 
-    emails: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], AfterValidator(_some)]
+    emails: Addresses
     """E-mail addresses; at least one."""
     on: Literal["failure", "every_run"] = "failure"
     """Mail about failed runs only, or about every run."""
@@ -136,6 +140,16 @@ class Connection(Declared):
     @property
     def file_watch(self) -> Watch | None:
         """How it looks for new files in between; None where it imports no files, or does not look."""
+        return None
+
+    @property
+    def report_emails(self) -> tuple[str, ...]:
+        """Who gets the report of each import that read or refused a file, whatever `notifications` says."""
+        return ()
+
+    @property
+    def faults_directory(self) -> str | None:
+        """The server's directory for the rows that strict imports refuse; None: they stay in the data folder."""
         return None
 
     @property

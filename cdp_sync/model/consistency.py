@@ -7,7 +7,7 @@ from cdp_sync.model.connection import Connection
 from cdp_sync.model.lifecycle import STAGE_CHANGED, Lifecycle
 from cdp_sync.model.merge_rule import MergeRule
 from cdp_sync.model.profile import VIEWED_INTERACTIONS, Profiles, literal
-from cdp_sync.model.questions import asked_problems, rollup_problems
+from cdp_sync.model.questions import asked_problems, rollup_problems, score_problems
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.suggestion import allowed
 
@@ -69,8 +69,7 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
     found += _taken_types(profiles)
     for index, rule in enumerate(profiles.merge_rules):
         found += [f"merge_rules[{index}].{problem}" for problem in _rule_problems(rule, profiles)]
-    for index, rollup in enumerate(profiles.rollups):
-        found += [f"rollups[{index}].{problem}" for problem in rollup_problems(rollup, profiles)]
+    found += _computed_problems(profiles)
     found += _interaction_problems(profiles)
     for index, segment in enumerate(profiles.segments):
         for place, condition in segment.when.walk():
@@ -78,6 +77,14 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         if cycle := find_cycle(segment, profiles):
             found.append(f"segments[{index}].when: the segment asks about itself: {' → '.join(cycle)}")
     return found
+
+
+def _computed_problems(profiles: Profiles) -> Iterator[str]:
+    """Yield what does not fit in what is made of events."""
+    for index, rollup in enumerate(profiles.rollups):
+        yield from (f"rollups[{index}].{problem}" for problem in rollup_problems(rollup, profiles))
+    for index, score in enumerate(profiles.scores):
+        yield from (f"scores[{index}].{problem}" for problem in score_problems(score, profiles))
 
 
 def _taken_types(profiles: Profiles) -> Iterator[str]:

@@ -198,6 +198,10 @@ class EventExportGoal(Goal):
         rollups = (profiles.rollup.get(name) for name in self.properties)
         return tuple(dict.fromkeys((*self.events, *(rollup.event for rollup in rollups if rollup))))
 
+    def read_scores(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the scores that its columns read."""
+        return tuple(name for name in self.properties if name in profiles.score)
+
     def problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile and its events, each as `path: what was found; what is allowed`."""
         unknown = [(index, name) for index, name in enumerate(self.events) if name not in profiles.event]

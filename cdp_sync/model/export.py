@@ -232,6 +232,10 @@ class ExportGoal(Goal):
         columns = (name for column in self.map for name in column.lifecycle_names(profiles))
         return tuple(dict.fromkeys([*([self.lifecycle.name] if self.lifecycle else []), *columns]))
 
+    def read_scores(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the scores that its columns read."""
+        return tuple(name for name in self.properties if name in profiles.score)
+
     def read_groups(self, profiles: Profiles) -> tuple[str, ...]:
         """Return the types of groups that its columns read."""
         holders = (profiles.by_name[column.group] for column in self.map if column.group)

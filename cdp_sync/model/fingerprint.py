@@ -39,7 +39,7 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
     records = goal.records(profiles)
     names = {link.property for link in goal.link} | {mapping.property for mapping in goal.map}
     detected, form = goal.map_detected, goal.format
-    since = form.model_dump(mode="json", exclude=_FORMAT_AT_FIRST, exclude_defaults=True)
+    since = form.model_dump(mode="json", exclude=_FORMAT_AT_FIRST | {"max_megabytes"}, exclude_defaults=True)
     affecting = {
         **goal.model_dump(mode="json", include=_AFFECTS_IMPORT),
         **goal.model_dump(mode="json", include={"members", "row_key", "events", "group_type"}, exclude_defaults=True),

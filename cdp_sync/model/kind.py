@@ -26,6 +26,7 @@ _BUILT_IN = (
     "cdp_sync.connectors.sailthru.kind:KIND",
     "cdp_sync.connectors.iterable.kind:KIND",
     "cdp_sync.connectors.bluecore.kind:KIND",
+    "cdp_sync.connectors.spotler.kind:KIND",
 )
 
 

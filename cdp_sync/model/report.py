@@ -244,6 +244,8 @@ class ImportReport(Report):
     """By the connection, each counted once; None where the warehouse was not written to."""
     note: str = ""
     """Why there was nothing to import, where that is not for want of anything new."""
+    lines: tuple[str, ...] = ()
+    """What is mailed to the people whose files they are, line by line; only of strict imports."""
 
     @property
     def counters(self) -> Counters:

@@ -1,4 +1,4 @@
-"""The values of properties as SQL expressions over a profile: a column, or what a rollup makes of the events.
+"""The values of properties as SQL expressions over a profile: a column, what a rollup makes of the events, or a score.
 
 A rollup is a scalar subquery that names the profile. DuckDB makes one join with an aggregate of it, and one for all
 that are alike: measured over 5 million events, within twice the time of a join that is written by hand.
@@ -17,10 +17,12 @@ from cdp_sync.segments.statements import SqlType
 
 
 def value_of(prop: Property, profiles: Profiles, now: datetime, columns: Columns = None) -> Value:
-    """Return the value of a readable property: its column, or the value of the rollup of this name at a moment.
+    """Return the value of a readable property: its column, the value of the rollup of this name, or its percentile.
 
     A property that `columns`, those of the warehouse, does not hold is empty; a count of events without table is 0.
     """
+    if prop.name in profiles.score:
+        return _percentile(prop)
     rollup = profiles.rollup.get(prop.name)
     if rollup is None:
         return column_of(prop, columns)
@@ -30,6 +32,17 @@ def value_of(prop: Property, profiles: Profiles, now: datetime, columns: Columns
     made = sa.select(_aggregate(rollup, prop, events)).select_from(events.table)
     made = made.where(events.column("profile_id") == PROFILE_ID, *events.counted(rollup.where, rollup))
     return sa.type_coerce(made.scalar_subquery(), SqlType(prop.sql_type))
+
+
+def _percentile(prop: Property) -> Value:
+    """Return the percentile of a score as it was last computed; null where the profile has none."""
+    table = sa.table("score", schema="warehouse").alias("score")
+    name: Value = sa.literal_column("score.score")
+    owner: Value = sa.literal_column("score.profile_id")
+    percentile: Value = sa.literal_column("max(score.percentile)")
+    is_this = name == sa.bindparam("score", prop.name, unique=True)
+    found = sa.select(percentile).select_from(table).where(is_this, owner == PROFILE_ID)
+    return sa.cast(found.scalar_subquery(), SqlType(prop.sql_type))
 
 
 def _aggregate(rollup: Rollup, prop: Property, events: Events) -> Value:

@@ -14,6 +14,7 @@ from cdp_sync.components import (
     ProfileModel,
     SailthruConnection,
     SftpConnection,
+    SpotlerExchange,
 )
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import SftpConnection as Declared
@@ -248,7 +249,16 @@ def test_the_repositorys_own_declarations_load() -> None:
 
 @pytest.mark.parametrize(
     "component",
-    [BluecoreExports, IterableConnection, Lifecycle, Maintenance, SailthruConnection, SftpConnection, ProfileModel],
+    [
+        BluecoreExports,
+        IterableConnection,
+        Lifecycle,
+        Maintenance,
+        SailthruConnection,
+        SftpConnection,
+        SpotlerExchange,
+        ProfileModel,
+    ],
 )
 def test_every_attribute_is_described_in_the_schema(component: type[dg.Component]) -> None:
     """Every attribute of a defs.yaml has a description in the schema, including nested ones."""
