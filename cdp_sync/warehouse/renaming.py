@@ -19,7 +19,7 @@ Names = tuple[str, str]
 
 _OF_GOALS = (
     "imported_file", "run", "quarantine", "changed_value", "waiting_row",
-    "exported_file", "exported_goal", "list_member", "list_intent", "watermark",
+    "exported_file", "removed_file", "campaign", "exported_goal", "list_member", "list_intent", "watermark",
     "touchpoint", "touch_reservation", "capped_profile", "learned_file",
 )  # fmt: skip
 

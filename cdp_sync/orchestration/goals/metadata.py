@@ -76,6 +76,7 @@ def export_metadata_of(report: ExportReport | EventExportReport) -> Metadata:
             "summary": report.message,
             "files": _delivered(report.files),
             "bytes": sum(size for _, size, _ in report.files),
+            **({"files removed": len(report.removed)} if report.removed else {}),
             **reasons,
             **asdict(report.counters),
             "dagster/row_count": report.counters.events_written,
