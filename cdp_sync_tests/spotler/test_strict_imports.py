@@ -132,6 +132,24 @@ def test_the_suppression_list_marks_contacts(tmp_path: Path) -> None:
     assert suppression.column("suppressed") == {"a@x.nl": True, "b@x.nl": None, "z@x.nl": True}
 
 
+@pytest.mark.parametrize("form", [{"json_lists": True}, {"multi_value": "|"}])
+def test_the_name_of_a_list_is_one_value(form: dict[str, object], tmp_path: Path) -> None:
+    """Whatever the format says of cells with lists."""
+    made = importer(tmp_path, format={"separator": ";", **form}, destination={"list": "Fairs, spring"})
+    made.learn(RIGHT)
+    made.hand_in({"contacts.csv": RIGHT})
+    assert made.column("static_lists")["a@x.nl"] == ["Fairs, spring"]
+
+
+def test_the_suppression_list_needs_no_word_for_true(tmp_path: Path) -> None:
+    """Contacts are suppressed also where the format has words of its own for true and false."""
+    form = {"separator": ";", "booleans": {"true": ["ja"], "false": ["nee"]}}
+    made = importer(tmp_path, format=form, destination="suppression")
+    made.learn(RIGHT)
+    made.hand_in({"contacts.csv": RIGHT})
+    assert made.column("suppressed") == {"a@x.nl": True, "b@x.nl": True}
+
+
 def zipped(name: str, text: str) -> bytes:
     """Return a zip archive of one file."""
     target = io.BytesIO()
@@ -256,6 +274,7 @@ def test_a_file_that_cannot_be_learned_says_why(text: str, words: str, tmp_path:
     [
         ({"processors": [{"filter": {"field": "City", "keep": "x"}}]}, "a strict import drops no rows"),
         ({"format": {"header": False}}, "with a header"),
+        ({"destination": {"list": "a|b"}, "format": {"multi_value": "|"}}, "the list's name holds '|'"),
         ({"max_megabytes": 0}, "greater than or equal to 1"),
     ],
 )

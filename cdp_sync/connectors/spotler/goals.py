@@ -4,6 +4,7 @@ An import becomes an ordinary import goal over files. Of several rows with one a
 destination is a mapping of its own: a static list is a value of a list property, the suppression list a truth value.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -78,6 +79,9 @@ class SpotlerImport(Files, ImportRules):
                 raise ValueError(f"processors[{index}]: found {processor.name}; a strict import drops no rows")
         if not self.link:
             raise ValueError("link: nothing says whose the rows are; needed is at least the address")
+        between = self.format.multi_value
+        if between and isinstance(self.destination, StaticList) and between in self.destination.list:
+            raise ValueError(f"destination: the list's name holds {between!r}, which `multi_value` splits at")
         if not self.format.header or self.format.trailer or self.format.record_type:
             raise ValueError("format: a strict import has files with a header, and without trailer and record_type")
         return self
@@ -110,8 +114,13 @@ class SpotlerImport(Files, ImportRules):
         yield Processor.model_validate({"clean_email": {"field": address}})
         yield Processor.model_validate({"drop_duplicates": {"field": address, "keep": "last"}})
         if self.destination != "contacts":
-            value = self.destination.list if isinstance(self.destination, StaticList) else "true"
-            yield Processor.model_validate({"add_value": {"field": _DESTINATION, "value": value}})
+            yield Processor.model_validate({"add_value": {"field": _DESTINATION, "value": self._value()}})
+
+    def _value(self) -> str:
+        """Return what the destination is written as, so that the format reads it."""
+        if isinstance(self.destination, StaticList):
+            return json.dumps([self.destination.list]) if self.format.json_lists else self.destination.list
+        return self.format.booleans.true[0] if self.format.booleans else "true"
 
     def address(self, profiles: Profiles) -> str:
         """Return the linked field that holds the address; the first one where none is linked to an e-mail property."""
