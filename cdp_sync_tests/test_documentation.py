@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from cdp_sync.analytics import VIEWS, Timeframe, view_figures
 from cdp_sync.cli import main
 from cdp_sync.connectors.iterable import goals as iterable
 from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
@@ -33,6 +35,7 @@ from cdp_sync.model import (
     COUNTERS,
     EVENT_COUNTERS,
     EXPORT_COUNTERS,
+    Analytics,
     EventColumn,
     EventExportGoal,
     EventType,
@@ -63,6 +66,7 @@ from cdp_sync.model.goal import SetMode
 from cdp_sync.model.merge_rule import MOST_HOLDERS, MOST_MERGES, SHORTEST, MergeCondition, MergeRule
 from cdp_sync.model.operators import NAMES
 from cdp_sync.model.property import MergeStrategy
+from cdp_sync.warehouse import Warehouse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,6 +74,7 @@ DECLARING = (ROOT / "docs" / "declaring.md").read_text(encoding="utf-8")
 ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 MERGING = (ROOT / "docs" / "merging.md").read_text(encoding="utf-8")
+ANALYTICS = (ROOT / "docs" / "analytics.md").read_text(encoding="utf-8")
 PROJECTS = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
 
 
@@ -132,6 +137,18 @@ def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> Non
     """Every field that can be declared stands in docs/iterable.md."""
     names = [field.alias or name for name, field in declared.model_fields.items()]
     assert [name for name in names if f"`{name}`" not in ITERABLE] == []
+
+
+def test_every_figure_and_key_of_analytics_is_documented() -> None:
+    """docs/analytics.md defines every figure of every view, and has every key; the model that it shows is in order."""
+    frame = Timeframe(date(2026, 1, 1), date(2026, 1, 1))
+    with Warehouse(Path("nowhere")).open("read") as session:
+        names = {name for view in VIEWS for name in view_figures(session, Profiles(properties=()), view, frame).names}
+    assert [name for name in sorted({*names, *Analytics.model_fields, *VIEWS}) if f"`{name}`" not in ANALYTICS] == []
+    (shown,) = [yaml.safe_load(block)["attributes"] for block in blocks(ANALYTICS, "yaml")]
+    assert find_profile_problems(Profiles.model_validate(shown)) == []
+    for line in filter(None, "\n".join(blocks(ANALYTICS, "console")).splitlines()):
+        assert line.startswith("$ cdp-sync analytics"), line
 
 
 def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:

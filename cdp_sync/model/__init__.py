@@ -1,5 +1,6 @@
 """What an author declares and what a run reports: frozen values. No I/O, no Dagster, no SQL but type names."""
 
+from cdp_sync.model.analytics import Analytics
 from cdp_sync.model.connection import Connection, Notifications, SftpConnection, Watch
 from cdp_sync.model.counting import counted
 from cdp_sync.model.declared import Declared

@@ -15,7 +15,7 @@ from cdp_sync.model.mail_address import is_address
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
 
-RESERVED = frozenset({"segments", "events", "profiles", "groups", "broken_connections"})
+RESERVED = frozenset({"segments", "events", "profiles", "groups", "analytics", "broken_connections"})
 """Asset keys and groups that are no connection's."""
 
 LISTED = ("import_groups", "import_profiles", "export_profiles", "export_events")

@@ -76,7 +76,13 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
             found += [f"segments[{index}].{place}{problem}" for problem in _problems_of(condition, profiles)]
         if cycle := find_cycle(segment, profiles):
             found.append(f"segments[{index}].when: the segment asks about itself: {' → '.join(cycle)}")
-    return found
+    return [*found, *_analytics_problems(profiles)]
+
+
+def _analytics_problems(profiles: Profiles) -> Iterator[str]:
+    if profiles.analytics:
+        problems = profiles.analytics.problems(profiles.event, profiles.by_name)
+        yield from (f"analytics.{problem}" for problem in problems)
 
 
 def _rule_problems(rule: MergeRule, profiles: Profiles) -> Iterator[str]:

@@ -33,11 +33,8 @@ def build_schedules(connection: Connection, jobs: Iterable[AssetJob]) -> list[dg
 def _schedule(connection: Connection, schedule: Schedule, job: AssetJob) -> dg.ScheduleDefinition:
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         tick = context.scheduled_execution_time.astimezone(UTC)
-        if not is_due(schedule, last_evaluation(context) or tick - _INSTANT, tick):
-            coming = next(occurrences(schedule, tick)).astimezone(ZoneInfo(schedule.time_zone))
-            return dg.SkipReason(
-                f"Not due yet. The next run is due on {coming:%Y-%m-%d at %H:%M} ({schedule.time_zone})."
-            )
+        if reason := _not_due(schedule, context):
+            return reason
         for waiting in runs_in(context.instance, connection.name, WAITING) if context.instance_ref else ():
             if waiting.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != tick.isoformat():  # not the run of this tick
                 return dg.SkipReason(
@@ -55,6 +52,32 @@ def _schedule(connection: Connection, schedule: Schedule, job: AssetJob) -> dg.S
         default_status=dg.DefaultScheduleStatus.RUNNING,
         tags={"connection": connection.name},
     )
+
+
+def schedule_job(schedule: Schedule, job: AssetJob, *, description: str) -> dg.ScheduleDefinition:
+    """Return the schedule of a job that belongs to no connection."""
+
+    def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return _not_due(schedule, context) or dg.RunRequest(tags={"reason": "schedule"})
+
+    return dg.ScheduleDefinition(
+        name=f"{job.name}_schedule",
+        job=job,
+        cron_schedule=tick_crons(schedule),
+        execution_timezone="UTC",
+        execution_fn=evaluate,
+        description=description,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def _not_due(schedule: Schedule, context: dg.ScheduleEvaluationContext) -> dg.SkipReason | None:
+    """Return why nothing runs at a tick; None where the calendar says that a run is due since the last evaluation."""
+    tick = context.scheduled_execution_time.astimezone(UTC)
+    if is_due(schedule, last_evaluation(context) or tick - _INSTANT, tick):
+        return None
+    coming = next(occurrences(schedule, tick)).astimezone(ZoneInfo(schedule.time_zone))
+    return dg.SkipReason(f"Not due yet. The next run is due on {coming:%Y-%m-%d at %H:%M} ({schedule.time_zone}).")
 
 
 def tick_crons(schedule: Schedule) -> list[str]:
