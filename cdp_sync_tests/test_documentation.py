@@ -51,6 +51,7 @@ from cdp_sync.model import (
     Objective,
     Profiles,
     Property,
+    ResponseExportGoal,
     Rollup,
     Schedule,
     Segment,
@@ -66,6 +67,7 @@ from cdp_sync.model.goal import SetMode
 from cdp_sync.model.merge_rule import MOST_HOLDERS, MOST_MERGES, SHORTEST, MergeCondition, MergeRule
 from cdp_sync.model.operators import NAMES
 from cdp_sync.model.property import MergeStrategy
+from cdp_sync.model.response_export import ResponseEvents
 from cdp_sync.warehouse import Warehouse
 
 ROOT = Path(__file__).parents[1]
@@ -75,6 +77,7 @@ ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 MERGING = (ROOT / "docs" / "merging.md").read_text(encoding="utf-8")
 ANALYTICS = (ROOT / "docs" / "analytics.md").read_text(encoding="utf-8")
+RESPONSES = (ROOT / "docs" / "responses.md").read_text(encoding="utf-8")
 PROJECTS = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
 
 
@@ -149,6 +152,18 @@ def test_every_figure_and_key_of_analytics_is_documented() -> None:
     assert find_profile_problems(Profiles.model_validate(shown)) == []
     for line in filter(None, "\n".join(blocks(ANALYTICS, "console")).splitlines()):
         assert line.startswith("$ cdp-sync analytics"), line
+
+
+def test_every_field_of_responses_is_documented() -> None:
+    """docs/responses.md has every field of a goal and every column of its files; the goal that it shows is in order."""
+    named = [*ResponseExportGoal.model_fields, *ResponseEvents.model_fields, "mailing", "link", "clicks"]
+    assert [name for name in named if f"`{name}`" not in RESPONSES] == []
+    (shown,) = map(yaml.safe_load, blocks(RESPONSES, "yaml"))
+    email = {"name": "email", "type": "email", "identifier": True}
+    types = ["email_delivered", "email_opened", "email_link_clicked"]
+    profiles = Profiles.model_validate({"properties": [email], "event_types": types})
+    (goal,) = (ResponseExportGoal.model_validate(each) for each in shown["export_responses"])
+    assert list(goal.problems(profiles)) == []
 
 
 def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:

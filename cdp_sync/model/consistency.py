@@ -13,7 +13,7 @@ from cdp_sync.model.suggestion import allowed
 _PARTS = (
     "files", "checks", "scan_directory", "parse_files", "fetch_profiles", "link_identifiers", "upsert_profiles",
     "select_segment", "write_file", "write_users", "deliver_file", "deliver_users", "record_delivery",
-    "select_events", "write_files", "deliver_files",
+    "select_events", "select_responses", "write_files", "deliver_files",
 )  # fmt: skip
 """Parts of a goal that have names of their own in Dagster's catalog."""
 

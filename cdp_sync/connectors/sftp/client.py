@@ -229,6 +229,7 @@ def check(connection: SftpConnection, _profiles: Profiles) -> Iterator[tuple[str
     directories = [goal.directory for goal in connection.imports]
     directories += [goal.directory for goal in connection.export_profiles]
     directories += [goal.directory for goal in connection.export_events]
+    directories += [goal.directory for goal in connection.export_responses]
     with SftpClient(connection.server) as server:
         for directory in dict.fromkeys(directories):
             try:

@@ -107,7 +107,7 @@ def _timeframe(config: Days, declared: Analytics) -> Timeframe:
     try:
         since = date.fromisoformat(config.since) if config.since else usual.since
         until = date.fromisoformat(config.until) if config.until else usual.until
-        return Timeframe(since, until, cast(Period, config.by or usual.by))
+        return Timeframe(since, until, cast("Period", config.by or usual.by))
     except ValueError as problem:
         raise Terminal(
             f"The run config has no timeframe: {problem}.", remedy="Correct it, or leave it out."
