@@ -219,10 +219,10 @@ def test_files_and_charts_hold_the_figures(known: tuple[World, Warehouse, Profil
     assert (read["from"], read["to"], read["by"]) == (str(day(10)), str(day(38)), "day")
     assert Decimal(read["total"]["attributed_revenue"]) == figures.total["attributed_revenue"]
     chart = bar_chart(figures).splitlines()
-    assert chart[0] == "| period | deliveries | unique_opens | unique_clicks |"
+    assert chart[0] == "| period | unique_opens | unique_clicks |"
     assert len(chart) == 2 + len(figures.rows)
-    largest = max(row[name] for row in figures.rows for name in ("deliveries", "unique_opens", "unique_clicks"))
-    assert f"`{'█' * 24}` {largest}" in bar_chart(figures)
+    largest = max(row[name] for row in figures.rows for name in ("unique_opens", "unique_clicks"))
+    assert f"`{'█' * 10}` {largest}" in bar_chart(figures)
     assert "100%\\|'" in bar_chart(look(warehouse, "campaigns", FRAMES[0], declared))
 
 

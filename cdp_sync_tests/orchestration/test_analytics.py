@@ -66,12 +66,12 @@ def test_the_assets_show_and_write_the_figures(shop: Project, instance: dg.Dagst
     assert (found["deliveries"], found["unique_clicks"], found["click_rate"]) == (2, 1, 0.5)
     assert (found["attributed_orders"], found["attributed_revenue"]) == (1, 12.3456)
     assert "sends" not in found
-    assert f"| {YESTERDAY - timedelta(days=2)} | `{'█' * 24}` 2 |" in found["chart"]
+    assert f"| `{YESTERDAY - timedelta(days=2)}` | `{'█' * 20}` 1 |" in found["chart"]
     assert metadata(result, "customers")["new_customers"] == 1
     assert metadata(result, "identification")["identification_rate"] == 1.0
     for view in VIEWS:
-        file = Path(metadata(result, view)["file"])
-        assert file == shop.data / "analytics" / f"{view}_{YESTERDAY:%Y%m%d}.csv"
+        file = shop.data / "analytics" / f"{view}_{YESTERDAY:%Y%m%d}.csv"
+        assert metadata(result, view)["file"] == f"data/analytics/{file.name}"
         assert file.stat().st_mode & 0o077 == 0
     rows = list(
         csv.DictReader(io.StringIO((shop.data / "analytics" / f"campaigns_{YESTERDAY:%Y%m%d}.csv").read_text()))

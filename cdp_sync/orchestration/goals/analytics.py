@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
@@ -26,9 +25,6 @@ ANALYTICS = "analytics"
 
 _PRIORITY = -8_000
 """After the events of a run are counted."""
-
-_SHOWN = 100
-"""Rows of figures that the catalog shows."""
 
 _ABOUT = {
     "identification": "How many of the active profiles are identified",
@@ -114,30 +110,20 @@ def _timeframe(config: Days, declared: Analytics) -> Timeframe:
         ) from problem
 
 
-def _write(figures: Figures, form: str) -> Path:
-    """Write the file of a view, complete or not at all; one of the same last day is replaced."""
+def _write(figures: Figures, form: str) -> str:
+    """Write the file of a view, complete or not at all, and return its path; one of the same last day is replaced."""
     folder = private_folder(data_folder().analytics)
     file = folder / f"{figures.view}_{figures.timeframe.until:%Y%m%d}.{form}"
     scratch = file.with_name(f".{file.name}")
     write_private(scratch, figures.text(form))
-    return scratch.replace(file)
+    return str(scratch.replace(file).relative_to(folder.parents[1]))
 
 
-def _metadata(figures: Figures, file: Path | None) -> dict[str, Any]:
-    """Return the figures of the timeframe as numbers, which Dagster plots, and the rows as chart and table."""
-    plotted = {name: _number(value) for name, value in figures.total.items() if value is not None}
-    columns = [dg.TableColumn(name, type="string") for name in figures.columns]
-    records = [
-        dg.TableRecord({name: "" if row[name] is None else str(row[name]) for name in figures.columns})
-        for row in figures.rows[-_SHOWN:]
-    ]
-    return {
-        "timeframe": figures.timeframe.words,
-        "chart": dg.MetadataValue.md(bar_chart(figures)),
-        **{name: plotted[name] for name in figures.names if name in plotted},
-        "figures": dg.MetadataValue.table(records, schema=dg.TableSchema(columns)),
-        **({"file": dg.MetadataValue.path(str(file))} if file else {}),
-    }
+def _metadata(figures: Figures, file: str | None) -> dict[str, Any]:
+    """Return the figures of the timeframe as numbers, which Dagster plots, and a chart of its rows."""
+    plotted = {name: _number(figures.total[name]) for name in figures.names if figures.total[name] is not None}
+    about = {"timeframe": figures.timeframe.words, "chart": dg.MetadataValue.md(bar_chart(figures))}
+    return {**about, **plotted, **({"file": file} if file else {})}
 
 
 def _number(value: int | Decimal) -> int | float:
