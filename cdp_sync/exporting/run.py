@@ -223,7 +223,7 @@ def _in_name(text: str) -> str:
     """Return a text for the name of a file: letters, digits, `_` and `-`, and a digest where it had others.
 
     >>> _in_name("spring_2026"), _in_name("50% off!")
-    ('spring_2026', '50__off_-5a1a3d9b')
+    ('spring_2026', '50__off_-bedee95f')
     """
     kept = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:_LONGEST]
     return kept if kept == text else f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

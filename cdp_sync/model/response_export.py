@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.event import EventType
@@ -18,6 +18,14 @@ from cdp_sync.model.suggestion import allowed
 
 ROLES = ("sent", "delivered", "opened", "clicked", "bounced", "unsubscribed")
 """What a contact's response is made of, in the order of the columns."""
+
+
+Links = Literal["none", "one_file", "by_link"]
+"""The files of links."""
+
+
+def _in_words(value: Any) -> Any:  # noqa: ANN401 - whatever is declared
+    return {True: "by_link", False: "none"}[value] if isinstance(value, bool) else value
 
 
 class ResponseEvents(Declared):
@@ -78,13 +86,8 @@ class ResponseExportGoal(Goal):
     """How files are called and packed."""
     format: ExportFormat = ExportFormat()
     """How files are written."""
-    links: Literal["none", "one_file", "by_link"] = "none"
+    links: Annotated[Links, BeforeValidator(_in_words, json_schema_input_type=Links | bool)] = "none"
     """Who clicked which link: in one file of the mailing, or in a file for each link, which is what `true` means."""
-
-    @field_validator("links", mode="before")
-    @classmethod
-    def _links_in_words(cls, value: Any) -> Any:  # noqa: ANN401 - whatever is declared
-        return {True: "by_link", False: "none"}[value] if isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _check(self) -> "ResponseExportGoal":

@@ -14,13 +14,14 @@ from uuid import UUID
 import pytest
 
 from cdp_sync.exporting import ResponseRun, export_responses, look_at_mailings
-from cdp_sync.model import EventCounters, EventExportReport, Profiles, ResponseExportGoal
+from cdp_sync.model import EventCounters, EventExportReport, FileGoal, Profiles, ResponseExportGoal
 from cdp_sync.warehouse import Warehouse, sync_events
 from cdp_sync.warehouse.properties import sync_properties
 from cdp_sync.warehouse.renaming import adopt
 from cdp_sync_tests.exporting.exporter import Deadly, Folder, Killed
 from cdp_sync_tests.exporting.responses_oracle import ROLES, contact_rows, due_mailings, link_rows
 from cdp_sync_tests.generated import SEED
+from cdp_sync_tests.trail.importer import Importer, check_adds_up
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 TYPES = dict(
@@ -346,6 +347,42 @@ def test_types_without_a_table_have_empty_columns(tmp_path: Path) -> None:
     exporter.run()
     ((row,),) = exporter.delivered().values()
     assert (row["delivered"], row["opened"], row["first_opened_at"]) == ("1", "0", "")
+
+
+def test_a_mailing_without_live_profiles_is_looked_at_once(tmp_path: Path) -> None:
+    """Where no live profile has the events of a mailing, it has no rows, and is not due again."""
+    exporter = Exporter(tmp_path)
+    exporter.hold([event("delivered")])
+    exporter.change("delete from warehouse.profile")
+    assert exporter.run().counters == EventCounters()
+    assert exporter.due() == ([], None)
+
+
+def test_a_delivered_file_comes_back_through_an_import(tmp_path: Path) -> None:
+    """Counts, kinds and times are read back as the same values by an import with the same format."""
+    form = {"separator": ";", "dates": "%d-%m-%Y %H:%M:%S", "time_zone": "Europe/Amsterdam"}
+    exporter = Exporter(tmp_path, goal(format=form))
+    late = NOON + timedelta(hours=3)
+    exporter.hold([event("delivered"), event("opened", NOON), event("opened", late), event("bounced", kind="soft")])
+    exporter.run()
+    properties = [
+        {"name": "email", "type": "email", "identifier": True},
+        {"name": "opened", "type": "number"},
+        {"name": "bounced"},
+        {"name": "last_opened_at", "type": "datetime"},
+    ]
+    declared = {
+        "name": "back",
+        "format": form,
+        "link": [{"field": "email", "property": "email"}],
+        "map": [{"field": name, "property": name} for name in ("opened", "bounced", "last_opened_at")],
+    }
+    back = Importer(
+        tmp_path / "back", FileGoal.model_validate(declared), Profiles.model_validate({"properties": properties})
+    )
+    check_adds_up(back.deliver({file.name: file.read_bytes() for file in exporter.outbox.iterdir()}))
+    found = back.rows("select email, opened, bounced, last_opened_at from warehouse.live_profile")
+    assert found == [("p1@example.com", 2, "soft", late)]
 
 
 PROBLEMS = [

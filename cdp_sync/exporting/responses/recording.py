@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 from cdp_sync.exporting.files.delivering import DeliveredFile
 from cdp_sync.exporting.recording import leaves_quarantine, number_of_goal, reasons_of, record_once
+from cdp_sync.exporting.responses.select import count_due
 from cdp_sync.exporting.run import ResponseRun
 from cdp_sync.model import EventCounters, EventExportReport
 from cdp_sync.warehouse import Session, Step, statement
@@ -21,7 +22,7 @@ def record_responses(
     files = tuple((file.path, file.size, file.rows) for file in delivered)
     report = EventExportReport(run.goal.name, counters, files)
     leaves = bool(files or counters.events_not_deliverable) or leaves_quarantine(run)
-    if not (leaves or counters.events_in_window):
+    if not (leaves or count_due(run)):
         return report
     with run.open("write") as session:
         report = replace(report, reasons=reasons_of(session))

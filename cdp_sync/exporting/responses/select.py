@@ -44,7 +44,7 @@ def verify_responses_recordable(run: ResponseRun) -> None:
         WarehouseLocked: Another process holds the warehouse.
         WarehouseUnusable: It cannot be written.
     """
-    if due := _count_due(run):
+    if due := count_due(run):
         with run.open("write"):
             verify_event_room(run, due)
 
@@ -61,7 +61,8 @@ def response_parts(run: ResponseRun) -> list[tuple[int, str, str, int]]:
         return session.rows(query)
 
 
-def _count_due(run: ResponseRun) -> int:
+def count_due(run: ResponseRun) -> int:
+    """Return how many mailings are due."""
     with run.open("none") as session:
         return int(session.value("select count(*) from staging.mailing"))
 
