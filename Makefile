@@ -35,12 +35,13 @@ soak: .venv/tools  ## kill 200 runs at random points and run them again, and mea
 pollock: .venv/tools  ## import a table in about 3,000 polluted variants: takes minutes
 	$(BIN)/python -m cdp_sync_tests.pollock
 
-bench: .venv/tools  ## import and export beside hand-written scripts, the search for new files, start-up beside dlt; BENCH="--rows 100000", BENCH_FEW, BENCH_EXPORT, BENCH_EVENTS, BENCH_SEGMENTS, BENCH_EVENT_FILES, BENCH_MERGES, BENCH_SAILTHRU, BENCH_ITERABLE, BENCH_PROCESSORS and BENCH_START the same
+bench: .venv/tools  ## import and export beside hand-written scripts, the search for new files, start-up beside dlt; BENCH="--rows 100000", BENCH_FEW, BENCH_EXPORT, BENCH_EVENTS, BENCH_SEGMENTS, BENCH_LIFECYCLES, BENCH_EVENT_FILES, BENCH_MERGES, BENCH_SAILTHRU, BENCH_ITERABLE, BENCH_PROCESSORS and BENCH_START the same
 	$(BIN)/python -m cdp_sync_tests.benchmarks.bench $(BENCH)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.few_bench $(BENCH_FEW)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.export_bench $(BENCH_EXPORT)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.events_bench $(BENCH_EVENTS)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.segments_bench $(BENCH_SEGMENTS)
+	$(BIN)/python -m cdp_sync_tests.benchmarks.lifecycles_bench $(BENCH_LIFECYCLES)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.event_files_bench $(BENCH_EVENT_FILES)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.merges_bench $(BENCH_MERGES)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.sailthru_bench $(BENCH_SAILTHRU)

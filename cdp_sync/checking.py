@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, WarehouseLocked
-from cdp_sync.model import Connection, Profiles
+from cdp_sync.model import STAGE_CHANGED, Connection, Profiles
 from cdp_sync.model.counting import counted
 from cdp_sync.model.shared_files import shared_files
 from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
@@ -34,12 +34,14 @@ class Findings:
         if self.declarations is None:
             return ""
         profiles = self.declarations.profiles
+        types = [event for event in profiles.event_types if event != STAGE_CHANGED]
         parts = (
             counted(len(self.declarations.connections), "connection"),
             counted(len(profiles.properties), "property", "properties"),
             counted(len(profiles.segments), "segment"),
-            *([counted(len(profiles.event_types), "type") + " of events"] if profiles.event_types else []),
+            *([counted(len(types), "type") + " of events"] if types else []),
             *([counted(len(profiles.group_types), "type") + " of groups"] if profiles.group_types else []),
+            *([counted(len(profiles.lifecycles), "lifecycle")] if profiles.lifecycles else []),
         )
         return f"{', '.join(parts)}: all in order."
 
@@ -52,7 +54,7 @@ def check_project() -> Findings:
     notes = [f"{name} has no goal that is on: `{call(f'run {name}')}` has nothing to run." for name in idle]
     notes += [note for connection in reading.connections for note in shared_files(connection)]
     if reading.profiles:
-        notes += [*_never_removed(reading.profiles), *_shown_of_one(reading)]
+        notes += [*_never_removed(reading.profiles), *_shown_of_one(reading), *_held(reading)]
         try:
             differing, left = _compared(reading.connections, reading.profiles)
             problems += differing
@@ -90,6 +92,15 @@ def _undeclared(name: str, count: int) -> str:
         f"The type {name!r} is not declared any more; timelines still have {counted(count, 'event')} of it. "
         "Declare it again to use them. To remove them, declare it with `keep_days: 1` until Maintenance has run."
     )
+
+
+def _held(reading: Reading) -> Iterator[str]:
+    """Yield the export goals that export nobody because their lifecycle is off."""
+    for connection in reading.connections:
+        for goal in connection.export_profiles:
+            why = goal.lifecycle.holds(reading.profiles) if goal.enabled and goal.lifecycle and reading.profiles else ""
+            if why:
+                yield f"{connection.name} / {goal.name} exports nobody. {why}"
 
 
 def _never_removed(profiles: Profiles) -> Iterator[str]:

@@ -6,7 +6,7 @@ that each finds what those before it would have brought.
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +21,9 @@ from cdp_sync.importing.pipeline import import_files, import_people
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.importing.sources.scanning import Choice
 from cdp_sync.inspection import look_at_export, reader_of
+from cdp_sync.lifecycles import keep_stages
 from cdp_sync.model import Connection, FetchedFile, FileGoal, ImportReport, RemoteFile, RowRules, kind_of
+from cdp_sync.model.asked import lifecycles_read
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations
@@ -78,8 +80,19 @@ def dry_run(
         raise UnknownName(f"Connection {connection} has no goal {goal!r} to preview.", needed=one_of(goal, names))
     with _copied(project_warehouse()) as warehouse:
         reports = tuple(_import(declarations, declared, each, choice, warehouse, local) for each in imports)
+        _keep_stages(declarations, exports, warehouse)
         previews = tuple(look_at_export(declarations, connection, each.name, warehouse) for each in exports)
     return DryRun(reports, previews)
+
+
+def _keep_stages(declarations: Declarations, exports: Iterable[Any], warehouse: Warehouse) -> None:
+    """Keep the stages of the lifecycles that are on and that these export goals read, as a run does before them."""
+    profiles = declarations.profiles
+    read = dict.fromkeys(name for goal in exports for name in lifecycles_read(goal, profiles))
+    if kept := [name for name in read if profiles.lifecycle[name].enabled]:
+        with warehouse.open("write") as session:
+            for name in kept:
+                keep_stages(session, profiles, profiles.lifecycle[name], datetime.now(UTC))
 
 
 def _chosen(connection: Connection, goals: tuple[Any, ...], name: str | None) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +32,7 @@ from cdp_sync.importing import ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
 from cdp_sync.importing.reading.normalize import ReaderName
 from cdp_sync.importing.sources.port import Source
+from cdp_sync.lifecycles import LifecycleView, view_lifecycle
 from cdp_sync.merging import decisions, parts_of
 from cdp_sync.model.counting import counted
 from cdp_sync.model.remote import SourceLook
@@ -40,10 +42,12 @@ from cdp_sync.orchestration.declarations import Declarations, read_project
 from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.segments.profile_values import rollup_values
 from cdp_sync.warehouse import Session, Warehouse
+from cdp_sync.warehouse.caps import caps_of_profile
 from cdp_sync.warehouse.history import identifiers_by_profile, profiles_named
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import stored_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before, rival_problem
+from cdp_sync.warehouse.stages import stages_of
 from cdp_sync.warehouse.timeline import timeline
 
 _HEAD = 256 << 10
@@ -220,10 +224,10 @@ def _refusal(
 
 
 def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
-    """Return the live profiles that a value names: properties, rollups, latest changes, and so many latest events.
+    """Return the live profiles that a value names: values, stages, latest changes, and so many latest events.
 
     `merged_from` has the profiles that were merged into one, each with its identifiers and the decisions about it, and
-    `named_parts` the ids of those among them that the value names.
+    `named_parts` the ids of those among them that the value names. `caps` has the goals that found it at its cap.
     Rollups are left out where the profile model is not in order.
     """
     declared = read_project().profiles
@@ -233,9 +237,13 @@ def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
             owner = profile["profile_id"]
             rollups = rollup_values(session, declared, owner, datetime.now(UTC)) if declared else {}
             latest, counts = timeline(session, owner, events)
+            kept = [
+                each for each in stages_of(session, owner) if not declared or each["lifecycle"] in declared.lifecycle
+            ]
+            stages = {"stages": kept, "caps": caps_of_profile(session, owner, datetime.now(UTC))}
             merged = {"named_parts": profile.pop("named_parts"), "merged_from": _merged_from(session, owner)}
-            changes = {"changes": profile.pop("changes")}
-            found.append({**profile, **rollups, **merged, **changes, "event_counts": counts, "events": latest})
+            changes, timed = {"changes": profile.pop("changes")}, {"event_counts": counts, "events": latest}
+            found.append({**profile, **rollups, **stages, **merged, **changes, **timed})
         return found
 
 
@@ -274,14 +282,30 @@ def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
         return view_segment(session, declarations.profiles, name, datetime.now(UTC))
 
 
+def look_at_lifecycle(declarations: Declarations, name: str) -> LifecycleView:
+    """Count the stages of a lifecycle as they were kept last.
+
+    Raises:
+        UnknownName: No such lifecycle is declared.
+    """
+    if name not in declarations.profiles.lifecycle:
+        names = list(declarations.profiles.lifecycle)
+        raise UnknownName(f"There is no lifecycle {name!r}.", needed=one_of(name, names))
+    with project_warehouse().open("read") as session:
+        return view_lifecycle(session, declarations.profiles, name)
+
+
 def look_at_export(
     declarations: Declarations, connection: str, goal: str, warehouse: Warehouse | None = None
 ) -> ExportPreview:
-    """Work out what an export goal would deliver now, from the project's warehouse unless another one is given."""
+    """Work out what an export goal would deliver now, from the project's warehouse.
+
+    Another warehouse is a copy: there the goal writes its touches, so that later goals of the stage find them.
+    """
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
         found: Any = declarations.export_goal(connection, goal)
-        run_type, show = _preview_of(found, has_audience=model.kind_of(declared).audience is not None)
+        run_type, show = _preview_of(declared, found, reserve=warehouse is not None)
         run = run_type(
             run_id="preview",
             connection=connection,
@@ -296,10 +320,13 @@ def look_at_export(
         return show(run)
 
 
-def _preview_of(goal: object, *, has_audience: bool) -> tuple[Any, Callable[[Any], ExportPreview]]:
+def _preview_of(
+    connection: model.Connection, goal: object, *, reserve: bool
+) -> tuple[Any, Callable[[Any], ExportPreview]]:
     """Return the type of a goal's runs, and what works out what one would deliver."""
     if isinstance(goal, model.EventExportGoal):
         return EventRun, preview_events
     if isinstance(goal, model.ResponseExportGoal):
         return ResponseRun, preview_responses
-    return UserRun if has_audience else FileRun, preview_export
+    run_type = UserRun if model.kind_of(connection).audience else FileRun
+    return run_type, partial(preview_export, reserve=reserve)

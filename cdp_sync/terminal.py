@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import Look
+    from cdp_sync.lifecycles import LifecycleView
     from cdp_sync.merge_preview import MergePreview
     from cdp_sync.merging import Merges
     from cdp_sync.model.occurrences import UpcomingRun
@@ -239,7 +240,9 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
         for part in named:
             say(f"{part}  merged into  {profile_id}")
         say((str(profile_id), "bold"))
+        stays, caps = profile.pop("stages"), profile.pop("caps")
         _print_values(profile)
+        _print_lifecycles(stays, caps)
         _print_merged(merged)
         _print_changes(profile_id, changes)
         if counts:
@@ -251,6 +254,14 @@ def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
             say(f"  {moment}  {event['type']}  {event['event_id']}")
             if values:
                 say(f"    {values}")
+
+
+def _print_lifecycles(stages: Iterable[Mapping[str, Any]], caps: Iterable[Mapping[str, Any]]) -> None:
+    """Show the stages of a profile, and the goals that found it at its cap."""
+    for each in stages:
+        say(f"  in {each['lifecycle']}: {each['stage']}  since {each['since']:{_TIME}}")
+    for each in caps:
+        say(f"  capped until {each['until']:{_TIME}}  {each['connection']} / {each['goal']}")
 
 
 def _print_merged(parts: Sequence[Mapping[str, Any]]) -> None:
@@ -370,14 +381,23 @@ def print_segment(name: str, view: "SegmentView") -> None:
     say(f"\n{view.sql}", lines=True)
 
 
+def print_lifecycle(name: str, view: "LifecycleView") -> None:
+    """Show how many profiles are in each stage of a lifecycle, and its conditions."""
+    say((name, "bold"), f"  {counted(view.size, 'profile')}{'' if view.enabled else '; it is off'}")
+    say(f"\n{view.words}\n", lines=True)
+    for stage, size in view.sizes.items():
+        say(f"  {size:>9,}  {stage}")
+
+
 def print_export_preview(preview: "ExportPreview") -> None:
     """Show what an export would deliver, and why the others would not be."""
     counters = asdict(preview.counters)
-    every, *_ = counters
-    ends = preview.counters.ends
+    every, *ends = next(iter(counters)), *preview.counters.ends
     say((preview.goal, "bold"), f"  {counters[ends[-1]]:,} of {counters[every]:,} to deliver")
     for name in (every, *ends):
         say(f"  {counters[name]:>9,}  {name.partition('_')[2].replace('_', ' ')}")
+    for note in preview.notes:
+        say((f"  {note}", "yellow"))
     for path, rows in preview.files:
         say(f"  {path}  {counted(rows, 'row')}")
     for reason, times in preview.reasons:

@@ -12,7 +12,7 @@ import pytest
 from cdp_sync.checking import check_project
 from cdp_sync.model import Profiles
 from cdp_sync.warehouse import sync_events
-from cdp_sync_tests.projects import PROPERTIES, Project, goal
+from cdp_sync_tests.projects import PROPERTIES, SPENDERS, Project, export, goal
 from cdp_sync_tests.test_cli import COMMAND, FIRST, answer, cdp_sync, history, output_of, shop
 from cdp_sync_tests.warehouse.holder import held
 
@@ -292,6 +292,19 @@ def test_check_says_what_never_expires(project: Project) -> None:
     project.declare("maintenance", {}, kind="Maintenance")
     done = process(project, "check")
     assert "Nothing removes" not in done.stdout + done.stderr
+
+
+def test_check_says_which_goals_a_lifecycle_holds(project: Project) -> None:
+    """A goal whose lifecycle is off is noted, as it exports nobody."""
+    has_email = {"property": "email", "has_value": True}
+    welcome = {"name": "welcome", "enter": has_email, "stages": [{"name": "fresh", "when": has_email}]}
+    project.describe(segments=[SPENDERS])
+    project.connect("shop", export_profiles=[export(lifecycle={"name": "welcome"})])
+    for enabled, noted in ((True, 0), (False, 1)):
+        project.declare("welcome", {**welcome, "enabled": enabled}, kind="Lifecycle")
+        found = check_project()
+        held = [note for note in found.notes if "exports nobody" in note]
+        assert (len(held), found.problems) == (noted, ())
 
 
 def test_check_says_which_sums_a_merge_hides(project: Project) -> None:

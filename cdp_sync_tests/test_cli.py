@@ -555,6 +555,7 @@ def test_help_names_every_command() -> None:
         "merge",
         "unmerge",
         "segment",
+        "lifecycle",
         "export",
         "sandbox",
         "demo",

@@ -35,6 +35,7 @@ from cdp_sync.model import (
     COUNTERS,
     EVENT_COUNTERS,
     EXPORT_COUNTERS,
+    STAGE_CHANGED,
     Analytics,
     EventColumn,
     EventExportGoal,
@@ -46,6 +47,7 @@ from cdp_sync.model import (
     FileGroupGoal,
     Format,
     GroupType,
+    Lifecycle,
     Maintenance,
     Notifications,
     Objective,
@@ -57,13 +59,15 @@ from cdp_sync.model import (
     Segment,
     SftpConnection,
     SftpServer,
+    Stage,
     WeekdayOfMonth,
 )
-from cdp_sync.model.consistency import find_problems, find_profile_problems
+from cdp_sync.model.consistency import find_lifecycle_problems, find_problems, find_profile_problems
 from cdp_sync.model.declared import PropertyType
 from cdp_sync.model.event import READY_MADE, EventProperty
 from cdp_sync.model.event_import import EventImport, ItemsImport
 from cdp_sync.model.goal import SetMode
+from cdp_sync.model.lifecycle_goal import GoalLifecycle, Threshold
 from cdp_sync.model.merge_rule import MOST_HOLDERS, MOST_MERGES, SHORTEST, MergeCondition, MergeRule
 from cdp_sync.model.operators import NAMES
 from cdp_sync.model.property import MergeStrategy
@@ -75,6 +79,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 DECLARING = (ROOT / "docs" / "declaring.md").read_text(encoding="utf-8")
 ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+LIFECYCLES = (ROOT / "docs" / "lifecycles.md").read_text(encoding="utf-8")
 MERGING = (ROOT / "docs" / "merging.md").read_text(encoding="utf-8")
 ANALYTICS = (ROOT / "docs" / "analytics.md").read_text(encoding="utf-8")
 RESPONSES = (ROOT / "docs" / "responses.md").read_text(encoding="utf-8")
@@ -166,6 +171,37 @@ def test_every_field_of_responses_is_documented() -> None:
     assert list(goal.problems(profiles)) == []
 
 
+@pytest.mark.parametrize("declared", [Lifecycle, Stage, GoalLifecycle, Threshold])
+def test_every_field_of_lifecycles_is_documented(declared: type[BaseModel]) -> None:
+    """Every field that can be declared stands in docs/lifecycles.md, and every property of a change of stages."""
+    assert [name for name in declared.model_fields if f"`{name}`" not in LIFECYCLES] == []
+    assert [name for name in STAGE_CHANGED.by_name if f"| `{name}` |" not in LIFECYCLES] == []
+
+
+def test_the_shown_lifecycle_is_in_order() -> None:
+    """The lifecycle in docs/lifecycles.md shows every field, and fits a profile with the segments that are shown."""
+    parts = list(map(yaml.safe_load, blocks(LIFECYCLES, "yaml")))
+    (shown,) = [
+        Lifecycle.model_validate(part["attributes"]) for part in parts if part.get("type", "").endswith("Lifecycle")
+    ]
+    assert set(Lifecycle.model_fields) - shown.model_fields_set == {"enabled"}
+    segments = [segment for part in parts for segment in part.get("segments", ())]
+    properties = [
+        {"name": "email", "type": "email", "identifier": True},
+        {"name": "order_count", "type": "number"},
+        {"name": "last_seen", "type": "datetime"},
+    ]
+    profiles = Profiles.model_validate({"properties": properties, "segments": segments}).with_lifecycles([shown])
+    assert segments
+    assert [*find_profile_problems(profiles), *find_lifecycle_problems(shown, profiles)] == []
+    (goal,) = [FileExportGoal.model_validate(goal) for part in parts for goal in part.get("export_profiles", ())]
+    everybody = {"name": "everybody", "when": {"property": "email", "has_value": True}}
+    declared = {"properties": properties, "segments": [everybody]}
+    assert list(goal.problems(Profiles.model_validate(declared).with_lifecycles([shown]))) == []
+    assert goal.lifecycle
+    assert goal.lifecycle.model_fields_set == set(GoalLifecycle.model_fields)
+
+
 def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
     """They fit a profile with the properties that they name, and show every field of a goal in use."""
     shown = [IterableConnection(**yaml.safe_load(block)["attributes"]) for block in blocks(ITERABLE, "yaml")]
@@ -185,7 +221,8 @@ def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
     used = {name for connection in shown for goal in connection.import_profiles for name in goal.model_fields_set}
     assert set(UserImportGoal.model_fields) - used == {"title", "enabled", "was"}
     used = {name for connection in shown for goal in connection.export_profiles for name in goal.model_fields_set}
-    assert set(iterable.UserExportGoal.model_fields) - used == {"title", "enabled", "was"}
+    in_lifecycles = {"lifecycle"}  # its own page shows it
+    assert set(iterable.UserExportGoal.model_fields) - used == {"title", "enabled", "was"} | in_lifecycles
 
 
 def test_every_operator_is_documented() -> None:
@@ -246,7 +283,7 @@ def test_states_and_counts_are_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     """The documentation shows or names every command of cdp-sync."""
-    texts = README + OPERATING + MERGING + PROJECTS + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    texts = README + OPERATING + MERGING + PROJECTS + LIFECYCLES + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert [name for name in main.commands if f"cdp-sync {name}" not in texts and f"`{name}`" not in texts] == []
 
 

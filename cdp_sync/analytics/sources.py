@@ -6,7 +6,7 @@ An event without a profile or a time waits for them, and is not counted. A type 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cdp_sync.model import Analytics, EventType, Profiles
+from cdp_sync.model import STAGE_CHANGED, Analytics, EventType, Profiles
 from cdp_sync.model.analytics import MESSAGES
 from cdp_sync.warehouse import EventColumns, Session, event_columns, quote_identifier, quote_literal
 from cdp_sync.warehouse.events import check_event_types
@@ -63,8 +63,8 @@ class Sources:
         return self._select(event, values) if event else _nothing(values)
 
     def activity(self) -> str:
-        """Return the query for all events that are declared."""
-        every = [event for event in self.profiles.event_types if event.name in self.stored]
+        """Return the query for all events of people: of all declared types but changes of stages."""
+        every = [event for event in activity_types(self.profiles) if event.name in self.stored]
         return " union all ".join(self._select(event, {}) for event in every) or _nothing({})
 
     def is_identified(self) -> str:
@@ -91,6 +91,11 @@ class Sources:
     def _value(self, event: EventType, name: str) -> str:
         prop = self.analytics.property_of(_KEYS.get(name, name), event)
         return quote_identifier(prop.name) if prop and prop.name in self.stored[event.name] else "null"
+
+
+def activity_types(profiles: Profiles) -> list[EventType]:
+    """Return the types of what people do. A change of a stage is no doing of theirs."""
+    return [event for event in profiles.event_types if event.name != STAGE_CHANGED.name]
 
 
 def _nothing(values: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Commands about what is declared: init, check, list, scan, segment, schema."""
+"""Commands about what is declared: init, check, list, scan, segment, lifecycle, schema."""
 
 from dataclasses import asdict
 from functools import partial
@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
-from cdp_sync.cli.options import ANY_CONNECTION, AS_JSON, CONNECTION, GOAL, LOCAL_FILE, answer, complete_segments, end
+from cdp_sync.cli.options import (
+    ANY_CONNECTION,
+    AS_JSON,
+    CONNECTION,
+    GOAL,
+    LOCAL_FILE,
+    answer,
+    complete_lifecycles,
+    complete_segments,
+    end,
+)
 
 
 @click.command()
@@ -106,6 +116,18 @@ def segment(name: str, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("name", shell_complete=complete_lifecycles)
+@AS_JSON
+def lifecycle(name: str, as_json: bool) -> None:
+    """Show a lifecycle: its conditions, and how many profiles are in each stage since stages were kept last."""
+    from cdp_sync.inspection import look_at_lifecycle
+    from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.terminal import print_lifecycle
+
+    answer(look_at_lifecycle(load_declarations(), name), partial(print_lifecycle, name), asdict, as_json=as_json)
+
+
+@click.command()
 def schema() -> None:
     """Print the JSON schema of defs.yaml files, for editors."""
     from cdp_sync.printing import print_json
@@ -114,4 +136,4 @@ def schema() -> None:
     print_json(declaration_schema())
 
 
-COMMANDS = (init, check, list_connections, scan, segment, schema)
+COMMANDS = (init, check, list_connections, scan, segment, lifecycle, schema)

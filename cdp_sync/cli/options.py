@@ -1,7 +1,7 @@
 """What several commands have in common: arguments, options, their completion, answers for people or for programs.
 
-A shell completes the names of connections, goals and segments. Files are read for that as plain YAML, without models
-and without Dagster: a shell waits for every answer. A file that cannot be read has no names.
+A shell completes the names of connections, goals, segments and lifecycles. Files are read for that as plain YAML,
+without models and without Dagster: a shell waits for every answer. A file that cannot be read has no names.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ _GOALS = ("import_groups", "import_profiles", "export_profiles", "export_events"
 
 def complete_connections(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the connections whose names begin so."""
-    return _beginning(begun, _attributes())
+    return _beginning(begun, (each for each in _attributes() if "stages" not in each))
 
 
 def complete_goals(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -37,6 +37,11 @@ def complete_goals(context: click.Context, _parameter: click.Parameter, begun: s
 def complete_segments(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the segments whose names begin so."""
     return _beginning(begun, (segment for each in _attributes() for segment in each.get("segments") or ()))
+
+
+def complete_lifecycles(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the lifecycles whose names begin so."""
+    return _beginning(begun, (each for each in _attributes() if "stages" in each))
 
 
 def complete_group_types(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:

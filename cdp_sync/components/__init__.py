@@ -4,10 +4,10 @@ Each kind of connection in the registry is one of them, such as `cdp_sync.compon
 """
 
 from cdp_sync.components import declared
-from cdp_sync.components.declared import Maintenance, ProfileModel
+from cdp_sync.components.declared import Lifecycle, Maintenance, ProfileModel
 from cdp_sync.model.kind import COMPONENTS, kind_of_type, kinds
 
-__all__ = ["Maintenance", "ProfileModel"]
+__all__ = ["Lifecycle", "Maintenance", "ProfileModel"]
 
 
 def __getattr__(name: str) -> type["declared.ConnectionComponent"]:

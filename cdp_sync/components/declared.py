@@ -66,6 +66,21 @@ class DeclaredComponent(dg.Component):
         return examples_in(cls.model)
 
 
+class Lifecycle(DeclaredComponent):
+    """Declares a lifecycle: who is in it, and its stages. A project can have any number.
+
+    The stages are an asset, and are kept by a job, and by runs of connections that export by them.
+    """
+
+    summary = "The stages of a customer's way, each with its condition."
+    model = model.Lifecycle
+
+    @classmethod
+    def scaffolded(cls, name: str) -> dict[str, Any]:
+        """Return a lifecycle of the name that was given, switched off."""
+        return examples_in(cls.model) | {"name": name, "enabled": False}
+
+
 class Maintenance(DeclaredComponent):
     """Removes, once a day, what Dagster keeps of runs that ended long ago. A project has one.
 

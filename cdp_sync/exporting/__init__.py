@@ -16,3 +16,4 @@ from cdp_sync.exporting.responses.recording import record_responses
 from cdp_sync.exporting.responses.select import select_responses, verify_responses_recordable
 from cdp_sync.exporting.run import DeliveryRun, EventRun, ExportRun, FileRun, ResponseRun, UserRun
 from cdp_sync.exporting.select import select_segment, verify_recordable, verify_room
+from cdp_sync.exporting.touches.reserving import release

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 from cdp_sync.exporting.files.delivering import DeliveredFile
 from cdp_sync.exporting.run import DeliveryRun, ExportRun, FileRun
+from cdp_sync.exporting.touches.reserving import caps_end, has_capped, touch_steps
 from cdp_sync.model import ExportCounters, ExportReport, Report
 from cdp_sync.warehouse import Session, Step, statement
 from cdp_sync.warehouse.backend import next_number
@@ -17,10 +18,10 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
     Idempotent. Where there is nothing to record, the warehouse is not opened for writing. `delivered` is None where
     there was nothing to deliver.
     """
-    report = ExportReport(run.goal.name, run.goal.segment, counters)
+    report = ExportReport(run.goal.name, run.goal.segment, counters, note=run.note)
     if delivered:
         report = replace(report, path=delivered.path, size=delivered.size)
-    elif not (counters.profiles_not_deliverable or leaves_quarantine(run)):
+    elif not (counters.profiles_not_deliverable or counters.profiles_capped or leaves_something(run)):
         return report
     with run.open("write") as session:
         return record(session, run, report, _steps(session, run, delivered))
@@ -28,7 +29,8 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
 
 def record(session: Session, run: ExportRun, report: ExportReport, steps: Iterable[Step]) -> ExportReport:
     """Run the steps that record a delivery, one by one, and write the run's row, unless that is done."""
-    report = replace(report, reasons=reasons_of(session))
+    capped_until = caps_end(session) if report.counters.profiles_capped else None
+    report = replace(report, reasons=reasons_of(session), capped_until=capped_until)
     record_once(session, run, report, steps)
     return replace(report, profiles_ever_exported=ever_exchanged(session, run.connection, "export"))
 
@@ -51,6 +53,7 @@ def _steps(session: Session, run: FileRun, delivered: DeliveredFile | None) -> I
         yield from ledger_steps(run, number_of_goal(session, run))
         values = {**run.key, **asdict(delivered), "fingerprint": run.fingerprint, "segment": run.goal.segment}
         yield Step("exported_file", statement("exporting/exported_file"), values)
+    yield from touch_steps(run)
     yield quarantine_step(run, run.path)
 
 
@@ -74,6 +77,16 @@ def leaves_quarantine(run: DeliveryRun) -> bool:
     """Return whether an earlier run of the goal has left something in the quarantine, which this run can clear."""
     with run.open("read") as session:
         return bool(standing(session, run.connection, run.goal.name))
+
+
+def leaves_something(run: ExportRun) -> bool:
+    """Return whether an earlier run left something in the quarantine, or capped profiles, which this run can clear."""
+    if leaves_quarantine(run):
+        return True
+    if run.goal.lifecycle is None:
+        return False
+    with run.open("read") as session:
+        return has_capped(session, run)
 
 
 def reasons_of(session: Session) -> tuple[tuple[str, int], ...]:

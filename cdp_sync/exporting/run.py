@@ -83,6 +83,16 @@ class ExportRun(DeliveryRun, ABC):
         """How many entries the ledger gets for each profile."""
         return 1
 
+    @property
+    def reserves_touches(self) -> bool:
+        """Whether each profile that it delivers is touched by that, and the touches are written before."""
+        return bool(self.goal.lifecycle and self.goal.lifecycle.counts_exports)
+
+    @property
+    def note(self) -> str:
+        """Why its lifecycle lets nobody be exported; empty where that is not so."""
+        return self.goal.lifecycle.holds(self.profiles) if self.goal.lifecycle else ""
+
     @abstractmethod
     def is_due_without_profiles(self) -> bool:
         """Return whether there is something to deliver although no profile is."""

@@ -11,9 +11,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, case, false, func, literal_column, null, or_, select, true
 
 from cdp_sync.exporting.run import DeliveryRun, ExportRun
+from cdp_sync.exporting.touches.capping import IN_STAGE, with_stage
+from cdp_sync.exporting.touches.reserving import reserve as reserve_touches
 from cdp_sync.model import EXPORT_COUNTERS, Condition, ExportColumn, ExportCounters, Property
 from cdp_sync.processing import Moment, Relation, drop_tables, process, works_alone
 from cdp_sync.segments.conditions import condition_of
@@ -32,6 +34,9 @@ Level = Mapping[str, str]
 
 IS_RIVAL = "is_rival"
 """Cell of profiles with links: whether another profile stands for the same user."""
+
+_PERSONAL = 2
+"""The permission level at which personal properties may leave, and that of profiles of which nothing is known."""
 
 _LEAST_ROOM = 2 << 20
 _PROFILE_ROOM = 100
@@ -101,8 +106,10 @@ class Rows:
         return {name: value for inputs in every for name, value in inputs.items()}
 
 
-def select_segment(run: ExportRun, *, keep_cells: bool = False) -> ExportCounters:
+def select_segment(run: ExportRun, *, keep_cells: bool = False, reserve: bool = True) -> ExportCounters:
     """Stage the profiles to deliver, with their cells if asked for; count the endings of the segment's profiles.
+
+    A goal whose exports count as touches writes these in the same session, unless nothing is to be reserved.
 
     Raises:
         ProcessorFailed: A processor cannot do its work.
@@ -111,13 +118,17 @@ def select_segment(run: ExportRun, *, keep_cells: bool = False) -> ExportCounter
     """
     for leftover in (run.staging, run.staging.with_name(f"{run.staging.name}.wal")):
         leftover.unlink(missing_ok=True)
-    with run.open("read") as session:
+    reserving = reserve and run.reserves_touches
+    with run.open("write" if reserving else "read") as session:
         session.set("force_compression", "uncompressed")  # rows stay here for seconds only
         columns = readable_columns(session, run.profiles)
         rows = run.rows(columns)
         selected = selected_step(session, run, rows, columns, keep_cells=keep_cells)
         session.run([selected, *run.more_steps(columns)])
         drop_tables(session)
+        if reserving:
+            session.set("force_compression", "auto")
+            reserve_touches(session, run)
         inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
         size = step("segment", select(func.count()).select_from(PROFILE).where(inside))
         in_segment = session.value(size.sql, size.values)
@@ -174,9 +185,11 @@ def selected_step(
         source, values = f"select * from {relation.source}", dict(relation.values)
         if relation.steady:
             source, line = _with_steady_line(source, rows, relation), "steady_line"
-    for level in (*rows.finish, *rows.line, *_end(rows, compared=compared, kept=kept, line=line)):
+    staged = run.goal.lifecycle is not None
+    for level in (*rows.finish, *rows.line, *_end(rows, compared=compared, staged=staged, kept=kept, line=line)):
         source = on(source, level)
     shown = f",\n    [{', '.join(f'{cell}::varchar' for cell in rows.shown.values())}] as cells" if keep_cells else ""
+    shown += ",\n    stage,\n    capped_until" if staged else ""
     return Step("selected", _SELECTED.format(source, shown), {**values, "fingerprint": run.fingerprint})
 
 
@@ -206,7 +219,10 @@ def _compared(
     salt = hashlib.sha256(f"{run.fingerprint}{how}".encode())
     values: dict[str, Any] = {**chosen.values, "salt": salt.hexdigest()}
     value_hash = f"hash({', '.join(['$salt', *rows.inputs])})"
-    source = on(chosen.sql, {"value_hash": value_hash, "eligible": "has_value and allowed and is_linked"})
+    source, in_stage = with_stage(run, chosen.sql, columns)
+    values |= in_stage
+    eligible = f"has_value and allowed and is_linked{f' and {IN_STAGE}' if run.goal.lifecycle else ''}"
+    source = on(source, {"value_hash": value_hash, "eligible": eligible})
     if rows.user:
         source = on(source, {IS_RIVAL: _IS_RIVAL.format(", ".join(rows.user.values()))})
     compared = run.goal.changes == "changed"
@@ -266,19 +282,28 @@ def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
 
 
 def allowed(run: DeliveryRun, columns: Collection[str]) -> str:
-    """Return the condition that the connection's objectives allow to process a profile."""
-    if not run.objectives:
-        return "true"
-    return may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns))
+    """Return the condition that the connection's objectives, and its permission level, allow to export a profile."""
+    conditions = []
+    if run.objectives:
+        conditions.append(may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns)))
+    level = run.profiles.permission_level
+    if level and level.name in columns and run.goal.has_personal(run.profiles):
+        conditions.append(f"coalesce(profile.{level.name}, {_PERSONAL}) >= {_PERSONAL}")
+    return " and ".join(conditions) or "true"
 
 
-_ENDS = ("without_value", "without_consent", "without_identifier", "filtered", "not_deliverable", "same", "written")
+_ENDS = (
+    "outside_lifecycle", "without_value", "without_consent", "without_identifier", "capped", "filtered",
+    "not_deliverable", "same", "written",
+)  # fmt: skip
 
 
-def _end(rows: Rows, *, compared: bool, kept: str = "true", line: str = "line") -> Iterator[Level]:
+def _end(
+    rows: Rows, *, compared: bool, staged: bool = False, kept: str = "true", line: str = "line"
+) -> Iterator[Level]:
     """Yield, level by level, a profile's ending; `in_ledger` where the goal is known to have delivered it.
 
-    Profiles are compared by the digest of `line`.
+    Profiles are compared by the digest of `line`. `staged` says whether they have `stage` and `capped_until`.
     """
     # The fingerprint is part of the hash, so that a changed declaration makes every row another one.
     row_hash = f"xor(md5_number({line}), md5_number($fingerprint))::uuid"
@@ -286,10 +311,14 @@ def _end(rows: Rows, *, compared: bool, kept: str = "true", line: str = "line") 
     # As an enum: a million words take as long to store as a tenth of the rows' text.
     words = {word: f"'{word}'::enum({', '.join(map(quote_literal, _ENDS))})" for word in _ENDS}
     same = f"when row_hash = known_hash then {words['same']}" if compared else ""
+    outside = f"when stage is null then {words['outside_lifecycle']}" if staged else ""
+    capped = f"when capped_until is not null then {words['capped']}" if staged else ""
     ending = f"""case
+        {outside}
         when not has_value then {words["without_value"]}
         when not allowed then {words["without_consent"]}
         when not is_linked then {words["without_identifier"]}
+        {capped}
         when not {kept} then {words["filtered"]}
         when problems is not null then {words["not_deliverable"]}
         {same}
@@ -316,7 +345,32 @@ def column_value(
     """Return the value that a column holds, which is one of `prop`."""
     if declared.group:
         return group_value(declared.group, prop, run.profiles, columns)
+    if declared.permission_level:
+        level = run.profiles.permission_level
+        known = value_of(level, run.profiles, run.now, columns) if level else null()
+        return func.coalesce(known, literal_column(str(_PERSONAL)))
     return value_of(prop, run.profiles, run.now, columns)
+
+
+def stages_of(run: ExportRun, declared: ExportColumn, *, titles: bool = False) -> ColumnElement[Any]:
+    """Return the list of a profile's stages in the lifecycles of a column, each as `lifecycle: stage`, in order."""
+    named = [run.profiles.lifecycle[name] for name in declared.lifecycle_names(run.profiles)]
+    shown = [
+        (each.name, stage, each.shown(stage, titles=titles))
+        for each in named
+        if each.enabled
+        for stage in each.every_stage
+    ]
+    if not shown:
+        return literal_column("[]::text[]")
+    rows = ", ".join(f"({place}, {', '.join(map(quote_literal, names))})" for place, names in enumerate(shown))
+    return literal_column(f"""coalesce((
+        select list(shown.label order by shown.place)
+        from warehouse.lifecycle_stage kept
+        join (values {rows}) shown(place, lifecycle, stage, label)
+            on shown.lifecycle = kept.lifecycle and shown.stage = kept.stage
+        where kept.profile_id = profile.profile_id
+    ), [])""")
 
 
 def on(source: str, named: Level) -> str:

@@ -141,7 +141,7 @@ def live_id(session: Session, part: UUID) -> UUID:
 def _check(session: Session, query: str, values: Mapping[str, object] | None = None) -> None:
     found = f"select * from ({query}) as found (profile_id)"
     session.execute(f"create or replace temp table checked_profile as {found}", values)
-    session.execute("create or replace temp table candidate (profile_id uuid)")
+    session.execute("create or replace temp table merge_candidate (profile_id uuid)")
 
 
 @contextmanager

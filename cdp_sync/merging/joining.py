@@ -50,14 +50,14 @@ def may_merge(session: Session, profiles: Profiles) -> bool:
 def join_profiles(session: Session, profiles: Profiles, moment: Moment, *, every: bool = False) -> Merges:
     """Join the profiles that are one person by rules and decisions, and take apart those that are not any more.
 
-    Looks at the profiles of the table `checked_profile`, and at all that they lead to. Those of the table `candidate`
-    are new and stand in `own_profile` alone; they get their place in `profile`.
+    Looks at the profiles of the table `checked_profile`, and at all that they lead to. Those of the table
+    `merge_candidate` are new and stand in `own_profile` alone; they get their place in `profile`.
     """
     look(session, profiles, every=every)
     stopped = blocked(session)
     session.run(_decision_steps(moment))
     found = evidence(session)
-    if session.value("select exists (from cluster) or exists (from candidate)"):
+    if session.value("select exists (from cluster) or exists (from merge_candidate)"):
         session.run([fixed("standing_part", f"{SQL}/standing_part")])
         separate(session, "standing_part")
         session.run(_place_steps(moment))
@@ -131,7 +131,7 @@ where profile.profile_id = cluster.profile_id
 
 def _candidate_steps() -> Iterator[Step]:
     """Yield the steps that give new profiles their place, unless they are survivors, and new live ones identifiers."""
-    stored, own, new = "warehouse.profile", "warehouse.own_profile", "(select profile_id from candidate)"
+    stored, own, new = "warehouse.profile", "warehouse.own_profile", "(select profile_id from merge_candidate)"
     survivors = "(select new_live from cluster where size > 1)"
     absorbed = "(select profile_id from cluster where new_live <> profile_id)"
     placed = f"profile_id in {new} and profile_id not in {survivors}"
@@ -194,7 +194,7 @@ where {name} is not null"""
 
 
 def _follow_steps(session: Session, moment: Moment) -> Iterator[Step]:
-    """Yield the steps that let events follow, and deliveries be made anew."""
+    """Yield the steps that let events follow, and deliveries be made anew. A merged profile is in no stage any more."""
     for name, columns in event_columns(session).items():
         table = f"warehouse.{quote_identifier(f'event_{name}')}"
         if "_named_profile" not in columns:  # of a type that is no longer declared
@@ -212,3 +212,6 @@ where coalesce(event._named_profile, event.profile_id) = cluster.profile_id
             {"written_at": written_at},
         )
     yield fixed("warehouse.exported_profile", f"{SQL}/exported_profile")
+    absorbed = "(select profile_id from cluster where new_live <> profile_id)"
+    stages = "warehouse.lifecycle_stage"
+    yield Step(stages, f"delete from {stages} where profile_id in {absorbed}")

@@ -2,7 +2,7 @@
 
 TABLES = {
     "checked_profile": "a profile to look at, by its own id; the caller of merging makes it",
-    "candidate": "one of them that is new and stands in `own_profile` alone; the caller makes it too",
+    "merge_candidate": "one of them that is new and stands in `own_profile` alone; the caller makes it too",
     "standing_part": "a member of a cluster that is not new",
     "sought_profile": "a profile whose values are looked at in a round",
     "seen_profile": "a profile whose values were looked at",
@@ -30,12 +30,13 @@ TABLES = {
 """What a row is, by table. A rule is named by its number from 1; 0 stands for decisions by hand, the last number for
 rules that are no more."""
 
-SHOWN = ("profile_identifier",)
+SHOWN = ("profile_identifier", "lifecycle_stage")
 """Tables of the warehouse that name live profiles, besides those of events: they follow merges and unmerges."""
 
 BY_ITSELF = (
     "profile", "own_profile", "own_identifier", "lent_identifier", "value_time", "decision", "imported_row",
     "keyed_row", "imported_profile", "exported_profile", "exported_event_profile", "list_member", "list_intent",
+    "touchpoint", "capped_profile",
 )  # fmt: skip
 """Tables that name profiles by their own ids, merged or not: what was imported and delivered stays what it was."""
 

@@ -31,6 +31,7 @@ from cdp_sync.model.goal import (
 from cdp_sync.model.group import GROUP_ID, GroupType
 from cdp_sync.model.group_import import FileGroupGoal, GroupImport, GroupRules
 from cdp_sync.model.kind import ConnectionKind, kind_of
+from cdp_sync.model.lifecycle import COMPLETED, STAGE_CHANGED, UNASSIGNED, Lifecycle, Stage
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, Objective
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.property import Property

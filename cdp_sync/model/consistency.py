@@ -1,11 +1,12 @@
 """Checks that declarations fit together: all problems at once, each with its place and what is allowed."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 
+from cdp_sync.model.asked import asked_by, asked_event_types, find_way
 from cdp_sync.model.connection import LISTED, Connection
+from cdp_sync.model.lifecycle import STAGE_CHANGED, Lifecycle
 from cdp_sync.model.merge_rule import MergeRule
-from cdp_sync.model.profile import Profiles, literal
+from cdp_sync.model.profile import VIEWED_INTERACTIONS, Profiles, literal
 from cdp_sync.model.questions import asked_problems, rollup_problems
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.suggestion import allowed
@@ -67,10 +68,12 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         if prop.group_type and prop.group_type not in profiles.group:
             problem = f"{prop.group_type!r} is unknown; {allowed(prop.group_type, profiles.group)}"
             found.append(f"properties[{index}].group_type: {problem}")
+    found += _taken_types(profiles)
     for index, rule in enumerate(profiles.merge_rules):
         found += [f"merge_rules[{index}].{problem}" for problem in _rule_problems(rule, profiles)]
     for index, rollup in enumerate(profiles.rollups):
         found += [f"rollups[{index}].{problem}" for problem in rollup_problems(rollup, profiles)]
+    found += _interaction_problems(profiles)
     for index, segment in enumerate(profiles.segments):
         for place, condition in segment.when.walk():
             found += [f"segments[{index}].{place}{problem}" for problem in _problems_of(condition, profiles)]
@@ -83,6 +86,32 @@ def _analytics_problems(profiles: Profiles) -> Iterator[str]:
     if profiles.analytics:
         problems = profiles.analytics.problems(profiles.event, profiles.by_name)
         yield from (f"analytics.{problem}" for problem in problems)
+
+
+def _taken_types(profiles: Profiles) -> Iterator[str]:
+    name = STAGE_CHANGED.name
+    for index, event in enumerate(profiles.event_types if profiles.lifecycles else ()):
+        if event.name == name and event != STAGE_CHANGED:
+            yield f"event_types[{index}].name: {name!r} comes with the lifecycles; leave it out"
+
+
+def find_lifecycle_problems(lifecycle: Lifecycle, profiles: Profiles) -> list[str]:
+    """Return what does not fit the profile, each as `path: what was found; what is allowed`."""
+    found = [f"{place}{problem}" for place, part in lifecycle.walk() for problem in _problems_of(part, profiles)]
+    for place, condition in lifecycle.conditions:
+        if STAGE_CHANGED.name in asked_event_types([condition], profiles):
+            found.append(f"{place}: it asks for {STAGE_CHANGED.name}; stages are not worked out of changes of stages")
+    asked = {each.name: asked_by(each, profiles) for each in profiles.lifecycles}
+    if cycle := find_way(lifecycle.name, asked):
+        found.append(f"name: the lifecycle asks about itself: {' → '.join(cycle)}")
+    return found
+
+
+def _interaction_problems(profiles: Profiles) -> Iterator[str]:
+    """Yield what does not fit the types of events in what counts as an interaction."""
+    if profiles.interactions:
+        for problem in rollup_problems(profiles.rollup[VIEWED_INTERACTIONS], profiles):
+            yield f"interactions.{problem.replace('all_values:', 'property:', 1)}"
 
 
 def _rule_problems(rule: MergeRule, profiles: Profiles) -> Iterator[str]:
@@ -98,16 +127,7 @@ def _rule_problems(rule: MergeRule, profiles: Profiles) -> Iterator[str]:
 
 def find_cycle(segment: Segment, profiles: Profiles) -> tuple[str, ...]:
     """Return the names of the shortest way from a segment back to itself; empty where there is none."""
-    ways: dict[str, tuple[str, ...]] = {name: (segment.name, name) for name in _asked_by(segment)}
-    waiting = deque(ways)
-    by_name = {each.name: each for each in profiles.segments}
-    while waiting and segment.name not in ways:
-        name = waiting.popleft()
-        further = _asked_by(by_name[name]) if name in by_name else []
-        new = {each: (*ways[name], each) for each in further if each not in ways}
-        ways |= new
-        waiting.extend(new)
-    return ways.get(segment.name, ())
+    return find_way(segment.name, {each.name: _asked_by(each) for each in profiles.segments})
 
 
 def _asked_by(segment: Segment) -> list[str]:

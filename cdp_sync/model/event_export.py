@@ -159,6 +159,10 @@ class EventExportGoal(Goal):
         """The exported properties of profiles, each once, in order."""
         return tuple(dict.fromkeys(column.property for column in self.map if column.property))
 
+    def has_personal(self, profiles: Profiles) -> bool:
+        """Return whether it exports personal properties of profiles."""
+        return profiles.are_personal(self.properties)
+
     def read_events(self, profiles: Profiles) -> tuple[str, ...]:
         """Return the types of its events, and those that its columns read by rollups."""
         rollups = (profiles.rollup.get(name) for name in self.properties)

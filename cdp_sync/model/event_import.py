@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.event import EventProperty, EventType
+from cdp_sync.model.lifecycle import STAGE_CHANGED
 from cdp_sync.model.suggestion import allowed
 
 
@@ -94,6 +95,8 @@ class EventImport(Declared):
         if (declared := types.get(self.type)) is None:
             yield f".type: {self.type!r} is unknown; {allowed(self.type, types)}"
             return
+        if declared == STAGE_CHANGED:
+            yield f".type: events {self.type!r} are made by lifecycles; needed is a type that is imported"
         plain = [prop.name for prop in declared.properties if not prop.items]
         for index, mapping in enumerate(self.map):
             if mapping.property in declared.lists:

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,8 +12,9 @@ from cdp_sync.model.audience import AudienceField, Rendered
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.format import ExportFormat
 from cdp_sync.model.goal import Goal
+from cdp_sync.model.lifecycle_goal import GoalLifecycle
 from cdp_sync.model.processed_fields import fields_after, function_problems
-from cdp_sync.model.profile import Profiles
+from cdp_sync.model.profile import PERMISSION_LEVEL, VIEWED_INTERACTIONS, Profiles
 from cdp_sync.model.property import Property
 from cdp_sync.model.questions import group_problems
 from cdp_sync.model.segment import Condition
@@ -22,10 +23,11 @@ from cdp_sync.model.suggestion import allowed
 
 SEGMENT_AND_TIMESTAMP = "segment_and_timestamp"
 
-KINDS = ("property", "profile_id", "segments", "text")
+KINDS = ("property", "profile_id", "segments", "lifecycles", "viewed_interactions", "permission_level", "text")
 """What a column can hold; exactly one of them."""
 
-_TO_COME = ("lifecycles", "viewed_interactions", "permission_level")
+_NOT_PROPERTIES = {VIEWED_INTERACTIONS, PERMISSION_LEVEL}
+"""Kinds of columns that hold something of this name; it is not a property that was selected."""
 
 
 class ExportFile(Declared):
@@ -47,7 +49,7 @@ class ExportFile(Declared):
 
 
 class ExportColumn(Declared):
-    """A column of the file, and what it holds: one of `property`, `profile_id`, `segments` and `text`."""
+    """A column of the file, and what it holds: a property, or one of the other things below."""
 
     field: Annotated[str, Field(min_length=1)]
     """Name of the column."""
@@ -59,16 +61,14 @@ class ExportColumn(Declared):
     """The profile's own identifier."""
     segments: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Which of these segments the profile is in: `all`, or a list of names."""
+    lifecycles: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """The profile's stages in these lifecycles, each as `lifecycle: stage`: `all`, or a list of names."""
+    viewed_interactions: Literal[True] | None = None
+    """What the profile has seen, of all time; see `interactions` of the profile model."""
+    permission_level: Literal[True] | None = None
+    """The profile's permission level: 0, 1 or 2; 2 where nothing is known."""
     text: str | None = None
     """The same text for every profile."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_yet(cls, value: Any) -> Any:  # noqa: ANN401 - whatever is declared
-        for name in _TO_COME:
-            if isinstance(value, dict) and name in value:
-                raise ValueError(f"{name}: cannot be exported yet: profiles have none; allowed: {', '.join(KINDS)}")
-        return value
 
     @model_validator(mode="after")
     def _check(self) -> "ExportColumn":
@@ -80,10 +80,26 @@ class ExportColumn(Declared):
             raise ValueError("group: needed beside it is `property`, one of the groups' properties")
         return self
 
+    def kind(self) -> str:
+        """Return what it holds: one of `KINDS`."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    def reads(self) -> str | None:
+        """Return the name of what it reads of the profile itself; None where that is nothing."""
+        return self.kind() if self.kind() in _NOT_PROPERTIES else self.property if not self.group else None
+
+    def lifecycle_names(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the lifecycles whose stages it holds; those that are off are left out of `all`."""
+        if self.lifecycles == "all":
+            return tuple(lifecycle.name for lifecycle in profiles.lifecycles if lifecycle.enabled)
+        return self.lifecycles or ()
+
     def prop(self, profiles: Profiles) -> Property | None:
         """Return what it holds: a property, a rollup, or what groups have for one; None where there is no such."""
+        if self.permission_level:
+            return Property(name=PERMISSION_LEVEL, type="number")
         if not self.group:
-            return profiles.readable.get(self.property or "")
+            return profiles.readable.get(self.reads() or "")
         holder = profiles.by_name.get(self.group)
         group = profiles.group.get(str(holder.group_type)) if holder else None
         found = group.by_name.get(self.property or "") if group else None
@@ -99,6 +115,12 @@ class ExportColumn(Declared):
             yield f"property: {profiles.unreadable(self.property)}"
         for name in self.segments if isinstance(self.segments, tuple) else ():
             yield from profiles.segment_problem("segments", name)
+        for name in self.lifecycles if isinstance(self.lifecycles, tuple) else ():
+            yield from profiles.lifecycle_problem("lifecycles", name)
+        if self.viewed_interactions and not profiles.interactions:
+            yield "viewed_interactions: the profile model says not what they are; needed is `interactions` there"
+        if self.permission_level and PERMISSION_LEVEL in profiles.by_name and not profiles.permission_level:
+            yield f"permission_level: the property {PERMISSION_LEVEL} holds something else; needed is one number"
 
 
 @dataclass(frozen=True)
@@ -127,6 +149,8 @@ class ExportGoal(Goal):
     """The columns, in order."""
     changes: Literal["changed", "all"] = "changed"
     """`changed`: profiles whose row differs from what this goal last delivered; `all`: everybody, every time."""
+    lifecycle: GoalLifecycle | None = None
+    """The lifecycle that the goal is part of: only profiles in its stages are exported, and only so often."""
 
     @model_validator(mode="after")
     def _check(self) -> "ExportGoal":
@@ -153,6 +177,7 @@ class ExportGoal(Goal):
     def problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
         yield from profiles.segment_problem("segment", self.segment)
+        yield from (f"lifecycle.{problem}" for problem in (self.lifecycle.problems(profiles) if self.lifecycle else ()))
         yield from function_problems(self.processors)
         names = [column.field for column in self.map]
         for index, processor in enumerate(self.processors):
@@ -168,14 +193,23 @@ class ExportGoal(Goal):
 
     @property
     def properties(self) -> tuple[str, ...]:
-        """The exported properties of profiles, each once, in order."""
-        own = (column.property for column in self.map if column.property and not column.group)
-        return tuple(dict.fromkeys(own))
+        """What is exported of profiles themselves, by name, each once, in order."""
+        return tuple(dict.fromkeys(name for column in self.map if (name := column.reads())))
+
+    def has_personal(self, profiles: Profiles) -> bool:
+        """Return whether it exports personal properties."""
+        return profiles.are_personal(self.properties)
 
     def read_events(self, profiles: Profiles) -> tuple[str, ...]:
-        """Return the types of events that its columns read by rollups."""
+        """Return the types of events that its columns read by rollups, or that count in its lifecycle."""
         rollups = (profiles.rollup.get(name) for name in self.properties)
-        return tuple(dict.fromkeys(rollup.event for rollup in rollups if rollup))
+        counted = self.lifecycle.counted_event if self.lifecycle else None
+        return tuple(dict.fromkeys([*(rollup.event for rollup in rollups if rollup), *([counted] if counted else [])]))
+
+    def read_lifecycles(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the lifecycles whose stages it reads: the one that it is part of, and those of its columns."""
+        columns = (name for column in self.map for name in column.lifecycle_names(profiles))
+        return tuple(dict.fromkeys([*([self.lifecycle.name] if self.lifecycle else []), *columns]))
 
     def read_groups(self, profiles: Profiles) -> tuple[str, ...]:
         """Return the types of groups that its columns read."""
@@ -211,8 +245,9 @@ class FileExportGoal(ExportGoal):
         """Yield what does not fit the profile, or a file, in one of the columns."""
         yield from super().column_problems(column, profiles)
         prop = column.prop(profiles)
-        if (column.segments or (prop and prop.multiple)) and self.format.multi_value is None:
-            what = "segments" if column.segments else f"property: {column.property!r}"
+        several = column.segments or column.lifecycles or (prop and prop.multiple)
+        if several and self.format.multi_value is None:
+            what = f"property: {column.property!r}" if column.property else column.kind()
             yield f"{what}: holds several values; needed is `format: {{multi_value: …}}`, what to put between them"
 
 
@@ -278,6 +313,10 @@ class AudienceGoal(ExportGoal):
         sent = ", ".join(f"{events.type} → {events.target}" for events in self.sent_events)
         events = f"\n- events: {sent}" if sent else ""
         return f"linked by {links}; {'creates' if self.create_users else 'never creates'} users{lists}{events}"
+
+    def has_personal(self, profiles: Profiles) -> bool:
+        """Return whether it exports personal properties, or names users by them."""
+        return super().has_personal(profiles) or profiles.are_personal(link.property for link in self.link)
 
     def problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""

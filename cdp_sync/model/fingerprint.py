@@ -24,8 +24,10 @@ _AFFECTS_EVENT_EXPORT = {"directory", "file", "format", "map", "window", "split"
 _AFFECTS_RESPONSES = {"mailing", "bounce_kind", "link", "contact", "directory", "file", "format", "links"}
 _TYPE_SINCE = ("among", "group_type")
 """Of a property's type, what counts where it is declared."""
-_NO_TYPE = {"title", "merge", "unique"}
+_NO_TYPE = {"title", "merge", "unique", "personal"}
 """Settings of a property that do not change how a value is read or written."""
+_COLUMNS_SINCE = ("group", "lifecycles", "viewed_interactions", "permission_level")
+"""Of a column, what counts where it is declared."""
 _AFFECTS_EXPORT = {"directory", "file", "format", "map", "link", "create_users", "lists", "decimals"}
 
 
@@ -59,8 +61,9 @@ def export_fingerprint(goal: ExportGoal, profiles: Profiles) -> str:
     """Return the digest of an export goal: of how its rows are written and where they go, not of its segment."""
     declared = {**goal.model_dump(mode="json", include=_AFFECTS_EXPORT), **_processing(goal)}
     for column in declared["map"]:
-        if column["group"] is None:  # columns came without this before
-            del column["group"]
+        for name in _COLUMNS_SINCE:
+            if column[name] is None:
+                del column[name]
     return _digest({"goal": declared, **_read(profiles, goal.properties)})
 
 
@@ -95,10 +98,22 @@ def event_scope(goal: EventExportGoal, profiles: Profiles, objectives: Iterable[
     scope = {
         "fingerprint": event_export_fingerprint(goal, profiles),
         "since": goal.since and goal.since.isoformat(),
-        "segments": [profiles.segment(name).model_dump(mode="json", exclude={"title"}) for name in segments],
+        "segments": [
+            _since_lifecycles(profiles.segment(name).model_dump(mode="json", exclude={"title"})) for name in segments
+        ],
         "objectives": [profiles.objective(name).model_dump(mode="json", exclude={"title"}) for name in objectives],
     }
     return _digest(scope)
+
+
+def _since_lifecycles(declared: Any) -> Any:  # noqa: ANN401 - a part of what was declared
+    """Return conditions without the keys that came with lifecycles where they are not used."""
+    if isinstance(declared, list):
+        return [_since_lifecycles(each) for each in declared]
+    if not isinstance(declared, dict):
+        return declared
+    named = {name: _since_lifecycles(value) for name, value in declared.items()}
+    return {name: value for name, value in named.items() if value is not None or name not in ("lifecycle", "stage")}
 
 
 def merge_fingerprint(profiles: Profiles) -> str:

@@ -18,7 +18,7 @@ ENTRY_POINTS = "cdp_sync.platforms"
 COMPONENTS = "cdp_sync.components."
 """What the type in a defs.yaml begins with."""
 
-_OF_PROJECT = {f"{COMPONENTS}Maintenance", f"{COMPONENTS}ProfileModel"}
+_OF_PROJECT = {f"{COMPONENTS}{name}" for name in ("Lifecycle", "Maintenance", "ProfileModel")}
 """Our types that are no connections; looking for installed kinds takes longer than reading a project."""
 
 _BUILT_IN = (

@@ -4,14 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from cdp_sync.model.analytics import Analytics
 from cdp_sync.model.counting import counted
+from cdp_sync.model.declared import Declared
 from cdp_sync.model.event import EventType
 from cdp_sync.model.group import GroupType
+from cdp_sync.model.lifecycle import STAGE_CHANGED, Lifecycle
 from cdp_sync.model.merge_rule import MergeRule, Survivor
 from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective, Zone
 from cdp_sync.model.property import RESERVED, Property
@@ -31,8 +33,25 @@ _GROUP_TYPES = [
 ]
 _ROLLUPS = [{"name": "orders_90_days", "event": "order", "count": True, "in_last_days": 90}]
 _SEGMENT = {"name": "big_spenders", "title": "Spent 40 or more", "when": {"property": "order_total", "at_least": 40}}
+_INTERACTIONS = {"event": "visit", "property": "store"}
 _MERGE_RULES = [{"property": "email"}, {"property": "customer_id", "and": [{"same": "postal_code"}]}]
 _ANALYTICS = {"attribution_days": 7, "schedule": {"times_per_day": 1, "starting_at": "06:00"}}
+
+
+VIEWED_INTERACTIONS = "viewed_interactions"
+"""The name by which the interactions that a profile has seen are read, like a rollup."""
+
+PERMISSION_LEVEL = "permission_level"
+"""The property that says what a person permits: 0 do not track, 1 anonymous, 2 personal."""
+
+
+class Interactions(Declared):
+    """The events by which people see interactions, such as dialogues of a site."""
+
+    event: str
+    """Type of the events."""
+    property: str
+    """Property of such an event that names the interaction."""
 
 
 class Profiles(Records):
@@ -53,6 +72,8 @@ class Profiles(Records):
     """What people belong to: types of groups, each with its properties."""
     rollups: Annotated[tuple[Rollup, ...], Field(examples=[_ROLLUPS])] = ()
     """Values that are worked out of a profile's events when they are read: by segments, exports and people."""
+    interactions: Annotated[Interactions | None, Field(examples=[_INTERACTIONS])] = None
+    """What counts as an interaction that a profile has seen; read as `viewed_interactions`."""
     segments: Annotated[tuple[Segment, ...], Field(examples=[[_SEGMENT]])] = ()
     """Groups of profiles, selected by conditions."""
     merge_rules: Annotated[tuple[MergeRule, ...], Field(examples=[_MERGE_RULES])] = ()
@@ -69,7 +90,7 @@ class Profiles(Records):
             ("objectives", [objective.name for objective in self.objectives]),
             ("event_types", [event.name for event in self.event_types]),
             ("group_types", [group.name for group in self.group_types]),
-            ("rollups", [rollup.name for rollup in self.rollups]),
+            ("rollups", [rollup.name for rollup in self.rollups] + [VIEWED_INTERACTIONS] * bool(self.interactions)),
             ("segments", [segment.name for segment in self.segments]),
             ("merge_rules", [rule.words for rule in self.merge_rules]),
         ):
@@ -91,6 +112,30 @@ class Profiles(Records):
         among = [Property(name=name, multiple=True, among=names) for name in lists]
         return (*self.properties, Property(name=zone, among=ZONES), *among)
 
+    @cached_property
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
+        """The lifecycles of the project; each is declared as a component of its own. See `with_lifecycles`."""
+        return ()
+
+    @cached_property
+    def lifecycle(self) -> Mapping[str, Lifecycle]:
+        """The lifecycles by name."""
+        return {lifecycle.name: lifecycle for lifecycle in self.lifecycles}
+
+    def with_lifecycles(self, lifecycles: Iterable[Lifecycle]) -> Self:
+        """Return this profile with the lifecycles of the project; with any, `stage_changed` is a type of its events."""
+        found = tuple(lifecycles)
+        further = (STAGE_CHANGED,) if found and STAGE_CHANGED.name not in self.event else ()
+        made = type(self)(**self._declared | {"event_types": (*self.event_types, *further)})
+        made.__dict__["lifecycles"] = found
+        return made
+
+    def with_properties(self, more: Iterable[Property]) -> Self:
+        """Return this profile with further properties after its own."""
+        made = super().with_properties(more)
+        made.__dict__["lifecycles"] = self.lifecycles
+        return made
+
     @property
     def table(self) -> str:
         """The table of profiles."""
@@ -98,13 +143,25 @@ class Profiles(Records):
 
     @cached_property
     def rollup(self) -> Mapping[str, Rollup]:
-        """The rollups by name."""
-        return {rollup.name: rollup for rollup in self.rollups}
+        """The rollups by name, and `viewed_interactions` where it is declared what these are."""
+        seen = self.interactions
+        made = (Rollup(name=VIEWED_INTERACTIONS, event=seen.event, all_values=seen.property),) if seen else ()
+        return {rollup.name: rollup for rollup in (*self.rollups, *made)}
 
     @cached_property
     def readable(self) -> Mapping[str, Property]:
         """What segments and exports can read, by name: the properties, and the rollups as properties."""
         return {**self.by_name, **rolled_up(self.rollup, self.event)}
+
+    @property
+    def permission_level(self) -> Property | None:
+        """The property that holds the permission level, if there is one."""
+        found = self.by_name.get(PERMISSION_LEVEL)
+        return found if found and found.type == "number" and not found.multiple else None
+
+    def are_personal(self, names: Iterable[str]) -> bool:
+        """Return whether one of these properties is personal."""
+        return any(self.by_name[name].is_personal for name in names if name in self.by_name)
 
     @property
     def reserved(self) -> frozenset[str]:
@@ -144,6 +201,11 @@ class Profiles(Records):
         """Yield what is wrong with the name of a segment under a key, if anything."""
         if name not in (names := [segment.name for segment in self.segments]):
             yield f"{key}: {name!r} is unknown; {allowed(name, names)}"
+
+    def lifecycle_problem(self, key: str, name: str) -> Iterator[str]:
+        """Yield what is wrong with the name of a lifecycle under a key, if anything."""
+        if name not in self.lifecycle:
+            yield f"{key}: {name!r} is unknown; {allowed(name, self.lifecycle)}"
 
     def link_problems(self, linked: Iterable[str]) -> Iterator[str]:
         """Yield what is wrong with the properties of links, each as `path: what was found; what is allowed`."""

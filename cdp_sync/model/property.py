@@ -58,6 +58,8 @@ class Property(Declared):
     """What profiles that become one show: the survivor's value, or with `multiple` those of `both`, by default."""
     unique: bool = False
     """Profiles with different values of it are different people, whatever merge rules say."""
+    personal: bool | None = None
+    """Leaves only with profiles of permission level 2; absent: it does if it is an e-mail address or an identifier."""
 
     @model_validator(mode="after")
     def _check(self) -> "Property":
@@ -89,6 +91,11 @@ class Property(Declared):
     def merged_by(self) -> MergeStrategy:
         """What profiles that become one show of it."""
         return self.merge or ("both" if self.multiple else "survivor")
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it leaves only with profiles of permission level 2."""
+        return self.type == "email" or self.identifier if self.personal is None else self.personal
 
     @property
     def is_text(self) -> bool:

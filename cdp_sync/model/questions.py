@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cdp_sync.model.event import EventProperty
+from cdp_sync.model.lifecycle import COMPLETED
 from cdp_sync.model.operators import NAMES, RANGE
 from cdp_sync.model.profile import Profiles, literal
 from cdp_sync.model.property import Property
@@ -15,7 +16,7 @@ from cdp_sync.model.segment import Condition, Question, Then
 from cdp_sync.model.suggestion import allowed
 from cdp_sync.model.window import HAPPENED_AT, EventWindow
 
-_INSIDE = ("segment", "objective", "event", "group")
+_INSIDE = ("segment", "objective", "event", "group", "lifecycle")
 """Kinds of conditions that are about profiles alone."""
 
 
@@ -27,6 +28,8 @@ def asked_problems(condition: Condition, profiles: Profiles) -> Iterator[str]:
         yield "items: a profile has no items; they are asked about in `where` beside `event`"
     elif condition.group:
         yield from group_problems(condition, profiles)
+    elif condition.lifecycle:
+        yield from lifecycle_problems(condition, profiles)
     elif name := condition.property:
         if prop := profiles.readable.get(name):
             yield from question_problems(condition, prop)
@@ -135,6 +138,16 @@ def group_problems(condition: Condition, profiles: Profiles) -> Iterator[str]:
         yield f"group: {name!r} is no property of type group; {allowed(name, props)}"
     elif group := profiles.group.get(str(prop.group_type)):
         yield from part_problems(condition, group.by_name)
+
+
+def lifecycle_problems(condition: Condition, profiles: Profiles) -> Iterator[str]:
+    """Yield what is wrong with the lifecycle that a condition names, and with its stages."""
+    yield from profiles.lifecycle_problem("lifecycle", name := str(condition.lifecycle))
+    lifecycle = profiles.lifecycle.get(name)
+    known = (*lifecycle.every_stage, COMPLETED) if lifecycle else ()
+    for stage in (condition.stage or ()) if lifecycle else ():
+        if stage not in known:
+            yield f"stage: {stage!r} is unknown; {allowed(stage, known)}"
 
 
 def _window_problems(window: EventWindow) -> Iterator[str]:

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.kind import COMPONENTS, kind_of_type, kinds
+from cdp_sync.model.lifecycle import Lifecycle
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.schedule import Maintenance
 from cdp_sync.model.suggestion import allowed
@@ -50,7 +51,11 @@ _IN_WORDS = {
 }
 """Pydantic's kinds of errors, in our words."""
 
-_OTHERS: dict[str, type[Declared]] = {f"{COMPONENTS}Maintenance": Maintenance, f"{COMPONENTS}ProfileModel": Profiles}
+_OTHERS: dict[str, type[Declared]] = {
+    f"{COMPONENTS}Lifecycle": Lifecycle,
+    f"{COMPONENTS}Maintenance": Maintenance,
+    f"{COMPONENTS}ProfileModel": Profiles,
+}
 
 
 def model_of(type_name: str) -> type[Declared] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.property import Property
@@ -54,5 +54,8 @@ class Records(Declared):
     def with_properties(self, more: Iterable[Property]) -> Self:
         """Return these records with further properties after their own."""
         further = tuple(prop for prop in more if prop.name not in self.by_name)
-        declared = {name: getattr(self, name) for name in type(self).model_fields}
-        return type(self)(**declared | {"properties": (*declared["properties"], *further)})
+        return type(self)(**self._declared | {"properties": (*self._declared["properties"], *further)})
+
+    @property
+    def _declared(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in type(self).model_fields}

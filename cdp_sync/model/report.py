@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import reduce
 from operator import add
@@ -311,16 +312,21 @@ class ImportReport(Report):
 class ExportCounters(RunCounters):
     """The ends of a segment's profiles.
 
-    Always: profiles_in_segment = profiles_without_value + profiles_without_consent + profiles_without_identifier +
-    profiles_filtered + profiles_not_deliverable + profiles_unmatched + profiles_same + profiles_written.
+    Always: profiles_in_segment = profiles_outside_lifecycle + profiles_without_value + profiles_without_consent +
+    profiles_without_identifier + profiles_capped + profiles_filtered + profiles_not_deliverable + profiles_unmatched +
+    profiles_same + profiles_written.
     """
 
     profiles_in_segment: int = 0
+    profiles_outside_lifecycle: int = 0
+    """In none of the stages of the lifecycle that the goal is part of."""
     profiles_without_value: int = 0
     """No value in any of the exported properties."""
     profiles_without_consent: int = 0
     profiles_without_identifier: int = 0
     """No value in any linked property."""
+    profiles_capped: int = 0
+    """Touched as often as the goal's threshold allows; exported again when their caps have ended."""
     profiles_filtered: int = 0
     """Processors dropped them: they do not count as part of the audience."""
     profiles_not_deliverable: int = 0
@@ -337,15 +343,15 @@ class ExportCounters(RunCounters):
 
     @property
     def eligible(self) -> int:
-        """How many could be exported: in the segment, with a value, with consent, with an identifier."""
+        """How many could be exported: in segment and lifecycle, with a value, with consent, with an identifier."""
         left_out = self.profiles_without_value + self.profiles_without_consent + self.profiles_without_identifier
-        return self.profiles_in_segment - left_out
+        return self.profiles_in_segment - self.profiles_outside_lifecycle - left_out
 
 
 EXPORT_COUNTERS = tuple(asdict(ExportCounters()))
 """The counters' names, in order."""
 
-ExportCounters.ends = EXPORT_COUNTERS[1:9]
+ExportCounters.ends = EXPORT_COUNTERS[1:11]
 
 
 @dataclass(frozen=True)
@@ -364,6 +370,10 @@ class ExportReport(Report):
     """Users who were taken off lists because they left the segment; None where there are no lists."""
     profiles_ever_exported: int | None = None
     """By the connection, each counted once; None where the warehouse was not written to."""
+    capped_until: tuple[datetime, datetime] | None = None
+    """When the first and the last of the caps end; None where no profile is capped."""
+    note: str = ""
+    """Why the goal exports nobody, where its lifecycle says so."""
 
     @property
     def delivers(self) -> bool:
@@ -379,6 +389,10 @@ class ExportReport(Report):
         if counters.events_written or counters.events_not_deliverable:
             refused = f", {counters.events_not_deliverable:,} refused" if counters.events_not_deliverable else ""
             suffix += f" {counted(counters.events_written, 'event')} sent{refused}."
+        if self.capped_until:
+            first, last = (f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for moment in self.capped_until)
+            suffix += f" The caps end at {first}{f' to {last}' if last != first else ''} UTC."
+        suffix += f" {self.note}" if self.note else ""
         if self.path is None and not counters.profiles_written:
             return f"Nothing to export: {counters.profiles_in_segment:,} in {self.segment}{suffix}"
         name = f"{self.path.rpartition('/')[2]}: " if self.path else ""
@@ -387,7 +401,9 @@ class ExportReport(Report):
 
     def _further(self) -> dict[str, Any]:
         off = {} if self.profiles_taken_off is None else {"profiles_taken_off": self.profiles_taken_off}
-        return {"eligible": self.counters.eligible, **off}
+        first, last = self.capped_until or (None, None)
+        caps = {"capped_until_first": first, "capped_until_last": last} if first else {}
+        return {"eligible": self.counters.eligible, **off, **caps}
 
     def _files(self) -> list[dict[str, Any]]:
         return [{"path": self.path, "state": FileState.DELIVERED, "size": self.size}] if self.path else []

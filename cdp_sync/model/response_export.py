@@ -116,6 +116,10 @@ class ResponseExportGoal(Goal):
             return profiles.identifiers
         return tuple(profiles.readable[name] for name in self.contact)
 
+    def has_personal(self, profiles: Profiles) -> bool:
+        """Return whether it exports personal properties of profiles."""
+        return profiles.are_personal(prop.name for prop in self.contacts(profiles))
+
     def types(self, profiles: Profiles) -> dict[str, EventType]:
         """Return the types of events that name a mailing, by what they stand for."""
         every = self.events.declared(profiles.event).items()

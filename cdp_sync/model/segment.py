@@ -16,12 +16,18 @@ from cdp_sync.model.privacy import ConsentState
 from cdp_sync.model.window import Days, EventWindow
 
 Parts = Annotated[tuple["Condition", ...], BeforeValidator(not_empty)]
+Stages = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda found: (found,) if isinstance(found, str) else not_empty(found), json_schema_input_type=str | list[str]
+    ),
+]
 
-KINDS = ("all", "any", "not", "property", "segment", "objective", "event", "items", "group")
+KINDS = ("all", "any", "not", "property", "segment", "objective", "event", "items", "group", "lifecycle")
 """What a condition can be; exactly one of them. `items` and `group` may have `property` beside them."""
 
-_OF_EVENTS = ("never", "exactly", "days", "then")
-"""Keys that only stand beside `event`."""
+_BESIDE = {"event": ("never", "exactly", "days", "then"), "lifecycle": ("stage",)}
+"""Keys that only stand beside another one."""
 _SHARED = ("at_least", "at_most", *(name for name in EventWindow.model_fields if name in NAMES))
 """Operators of properties that say beside `event` how often and when."""
 
@@ -67,6 +73,11 @@ class _Kinds(Declared):
     """The objective that `consent` is about."""
     consent: ConsentState | None = None
     """What the profile says of the objective."""
+    lifecycle: str | None = None
+    """The profile is in this lifecycle: in any stage of it, or in one of `stage`. It was when stages were kept last."""
+    stage: Stages | None = None
+    """The stage of the lifecycle, or a list of stages. `unassigned`: in none of those declared; `completed`: it has
+    completed the lifecycle."""
     property: str | None = None
     """The property that is asked about, with one operator beside it. Of several values one has to satisfy it."""
     event: str | None = None
@@ -124,13 +135,18 @@ class Condition(_Keys):
             raise ValueError("objective and consent belong together, as in `objective: news, consent: refused`")
         if (self.items or self.group) and (self.property is None) == (self.where is None):
             raise ValueError(f"{kinds[-1]} needs either `where`, or `property` and an operator")
+        self._check_companions()
         if self.event:
             self._check_event()
-        elif lost := [name for name in _OF_EVENTS if getattr(self, name) is not None]:
-            raise ValueError(f"found {', '.join(lost)} without `event`")
         elif self.where and not (self.items or self.group):
             raise ValueError("found where; it stands beside event, items or group")
         return self
+
+    def _check_companions(self) -> None:
+        for kind, names in _BESIDE.items():
+            lost = [name for name in names if getattr(self, name) is not None]
+            if lost and getattr(self, kind) is None:
+                raise ValueError(f"found {', '.join(lost)} without `{kind}`")
 
     def _check_event(self) -> None:
         counts = {name: getattr(self, name) for name in ("at_least", "at_most", "exactly", "never")}

@@ -42,6 +42,8 @@ class SentEvents(Declared):
     """Type of the events."""
     after: date | datetime | None = None
     """Only events that happened at this time or after it; a day begins at midnight UTC. Absent: all of them."""
+    before: date | datetime | None = None
+    """Only events that happened before this time; a day begins at midnight UTC. Absent: also the latest."""
     in_last_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     """Only events of the last so many days: they leave at the midnight UTC after that."""
     map: tuple[SentProperty, ...] | None = None
@@ -49,8 +51,11 @@ class SentEvents(Declared):
 
     @model_validator(mode="after")
     def _check(self) -> "SentEvents":
-        if self.after and self.in_last_days:
-            raise ValueError("after and in_last_days are both given; needed is one of them")
+        for name, given in (("after", self.after), ("before", self.before)):
+            if given and self.in_last_days:
+                raise ValueError(f"{name} and in_last_days are both given; needed is one of them")
+        if self.after and self.before and _moment(self.after) >= _moment(self.before):
+            raise ValueError(f"before: found {self.before}, which is not later than after: {self.after}")
         names = [column.field for column in self.map or ()]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"map: more than one field is called {', '.join(repeated)}")
@@ -65,9 +70,12 @@ class SentEvents(Declared):
         """Return the first moment of the period, at a moment; None where there is no period."""
         if self.in_last_days:
             return datetime.combine(now.astimezone(UTC).date() - timedelta(days=self.in_last_days), time(), UTC)
-        if isinstance(self.after, datetime):
-            return self.after if self.after.tzinfo else self.after.replace(tzinfo=UTC)
-        return datetime.combine(self.after, time(), UTC) if self.after else None
+        return _moment(self.after) if self.after else None
+
+    @property
+    def until(self) -> datetime | None:
+        """The first moment after the period; None where it has no end."""
+        return _moment(self.before) if self.before else None
 
     def sent(self, event: EventType) -> Mapping[str, EventProperty]:
         """Return the fields with the properties that they hold, in order."""
@@ -92,3 +100,10 @@ class SentEvents(Declared):
             event: The declared type.
             values: What the engine's statement calls the value of each of its properties.
         """
+
+
+def _moment(given: date | datetime) -> datetime:
+    """Return a time with an offset: in UTC where none is given, and of a day its midnight."""
+    if isinstance(given, datetime):
+        return given if given.tzinfo else given.replace(tzinfo=UTC)
+    return datetime.combine(given, time(), UTC)

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from cdp_sync.model import Connection, Profiles, kind_of
+from cdp_sync.model.asked import lifecycles_read
 from cdp_sync.orchestration.dagster_internals import AssetJob
 from cdp_sync.orchestration.goals.checks import (
     EVENT_EXPORT_CHECKS,
@@ -18,7 +19,8 @@ from cdp_sync.orchestration.goals.goal_asset import (
     build_import,
     build_response_export,
 )
-from cdp_sync.orchestration.goals.segments import segment_key
+from cdp_sync.orchestration.goals.lifecycles import running_lifecycles
+from cdp_sync.orchestration.goals.segments import lifecycle_key, segment_key
 from cdp_sync.orchestration.notify.mail_sensor import notified_metadata
 from cdp_sync.orchestration.resources import PlatformResource
 from cdp_sync.orchestration.triggers.mailings import build_mailing_sensors
@@ -29,8 +31,8 @@ from cdp_sync.orchestration.triggers.schedules import build_schedules
 def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitions:
     """Return the definitions of a connection; the warehouse they need is bound once for all.
 
-    Its job runs the enabled goals, if there are any, and counts the segments of its exports, and
-    the events that it imports, or that its exports or their segments read.
+    Its job runs the enabled goals, if there are any. It keeps the lifecycles that its exports read, and counts the
+    segments of its exports, and the events that it imports, or that its exports or their segments read.
     """
     kind = kind_of(connection)
     imports = [build_import(goal, connection, profiles, place=place) for place, goal in enumerate(connection.imports)]
@@ -57,6 +59,8 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         types.update(event for goal in connection.exports if goal.enabled for event in goal.read_events(profiles))
         keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
         keys += map(events_key, sorted(types))
+        read = {name for goal in connection.exports if goal.enabled for name in lifecycles_read(goal, profiles)}
+        keys += [lifecycle_key(name) for name in running_lifecycles(profiles) if name in read]
         jobs.append(
             dg.define_asset_job(
                 name=f"{connection.name}_sync",

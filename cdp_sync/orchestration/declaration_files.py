@@ -1,12 +1,14 @@
 """The declarations as files, and the connections in them: read without Dagster, whose import takes seconds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 
 from cdp_sync.errors import DeclarationError, UnknownName
-from cdp_sync.model import Connection, Profiles
-from cdp_sync.model.consistency import find_profile_problems
+from cdp_sync.model import Connection, Lifecycle, Profiles
+from cdp_sync.model.consistency import find_lifecycle_problems, find_profile_problems
 from cdp_sync.model.kind import kind_of_type
 from cdp_sync.model.reading import Document, Reading, read_text, with_line
 from cdp_sync.model.suggestion import one_of
@@ -14,8 +16,11 @@ from cdp_sync.orchestration.project_folder import defs_folder
 
 PROFILE_MODEL = "cdp_sync.components.ProfileModel"
 MAINTENANCE = "cdp_sync.components.Maintenance"
+LIFECYCLE = "cdp_sync.components.Lifecycle"
 _USUAL = {PROFILE_MODEL: "profiles", MAINTENANCE: "maintenance"}
 """The folders where these are looked for first."""
+
+_known_lifecycles: ContextVar[list[tuple[Path, Lifecycle]] | None] = ContextVar("known_lifecycles", default=None)
 
 
 def declaration_files(folder: Path | None = None) -> list[Path]:
@@ -97,23 +102,85 @@ def read_connections(name: str | None = None) -> tuple[Connection, ...]:
 
 
 def declared_profiles() -> Profiles:
-    """Return the profile that the project declares.
+    """Return the profile that the project declares, with the lifecycles of the project.
 
     Raises:
         DeclarationError: No `defs.yaml` of the project is a `ProfileModel`, or it has problems.
     """
     file = find_profile_model()
     documents_in(file)
-    profiles, problems = _profiles_in(file.read_text(encoding="utf-8"))
+    profiles, problems = _profiles_in(file.read_text(encoding="utf-8"), declared_lifecycles())
     refuse(file, problems)
     return profiles
 
 
 @lru_cache(maxsize=8)
-def _profiles_in(text: str) -> tuple[Profiles, list[str]]:
+def _profiles_in(text: str, lifecycles: tuple[Lifecycle, ...]) -> tuple[Profiles, list[str]]:
     """Return the profile of a text and what is wrong with it, once for all connections of a project."""
-    profiles = next(each.value for each in read_text(text).documents if isinstance(each.value, Profiles))
+    written = next(each.value for each in read_text(text).documents if isinstance(each.value, Profiles))
+    profiles = written.with_lifecycles(lifecycles)
     return profiles, [f"attributes.{problem}" for problem in find_profile_problems(profiles)]
+
+
+def declared_lifecycles() -> tuple[Lifecycle, ...]:
+    """Return the lifecycles of the project; of several with one name, the first. Those with problems are left out."""
+    found: dict[str, Lifecycle] = {}
+    for _, lifecycle in _lifecycle_files():
+        found.setdefault(lifecycle.name, lifecycle)
+    return tuple(each.counting(_counted_in(each)) for each in found.values())
+
+
+def _counted_in(lifecycle: Lifecycle) -> Iterator[tuple[str, str]]:
+    """Yield in which stages of a lifecycle goals of the project count events as touches, each with the events' type."""
+    for file in declaration_files():
+        if b"lifecycle" not in file.read_bytes():
+            continue
+        connections = (document.value for document in read_declaration(file).documents)
+        goals = (goal for each in connections if isinstance(each, Connection) for goal in each.export_profiles)
+        for part in (goal.lifecycle for goal in goals if goal.enabled and goal.lifecycle):
+            if part.name == lifecycle.name and (counted_event := part.counted_event):
+                yield from ((stage, counted_event) for stage in part.stages or lifecycle.every_stage)
+
+
+def refuse_lifecycles(file: Path) -> None:
+    """Refuse the lifecycles of a file that do not fit the profile, or whose names are taken.
+
+    Raises:
+        DeclarationError: Names every problem with its line; or the profile is not declared, or not in order.
+    """
+    profiles, problems = declared_profiles(), []
+    first: dict[str, Path] = {}
+    for each, lifecycle in _lifecycle_files():
+        if each == file and lifecycle.name in first:
+            other = first[lifecycle.name].parent.name
+            problems.append(f"attributes.name: another lifecycle is called {lifecycle.name!r}, in {other}")
+        elif each == file:
+            problems += [f"attributes.{problem}" for problem in find_lifecycle_problems(lifecycle, profiles)]
+        first.setdefault(lifecycle.name, each)
+    refuse(file, problems)
+
+
+def _lifecycle_files() -> Iterable[tuple[Path, Lifecycle]]:
+    """Return all lifecycles that are written without problems, each with its file."""
+    known = _known_lifecycles.get()
+    return [*_find_lifecycles()] if known is None else known
+
+
+def _find_lifecycles() -> Iterator[tuple[Path, Lifecycle]]:
+    for file in declaration_files():
+        if LIFECYCLE.encode() in file.read_bytes():  # to read a file as YAML takes longer than to look into it
+            values = (document.value for document in read_declaration(file).documents)
+            yield from ((file, value) for value in values if isinstance(value, Lifecycle))
+
+
+@contextmanager
+def lifecycles_known() -> Iterator[None]:
+    """Look for lifecycles once for all components that are loaded inside: each of them asks for the profile."""
+    token = _known_lifecycles.set([*_find_lifecycles()])
+    try:
+        yield
+    finally:
+        _known_lifecycles.reset(token)
 
 
 def find_profile_model() -> Path:

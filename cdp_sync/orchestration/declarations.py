@@ -15,13 +15,16 @@ from cdp_sync.model.kind import FILLED, kind_of_type
 from cdp_sync.model.reading import Document, problems_of
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.declaration_files import (
+    LIFECYCLE,
     MAINTENANCE,
     PROFILE_MODEL,
     declaration_files,
     declared_profiles,
     documents_in,
     find_second,
+    lifecycles_known,
     refuse,
+    refuse_lifecycles,
 )
 from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.templates import fill, is_template, names_only_environment
@@ -105,6 +108,7 @@ def load_declarations() -> Declarations:
     return read_project().declarations
 
 
+@lifecycles_known()
 def read_project() -> Reading:
     """Read every declaration of the project, and note all that is wrong with them.
 
@@ -117,6 +121,8 @@ def read_project() -> Reading:
     for_dagster = []
     for file in declaration_files():
         documents = _attempt(problems, _documents, file) or ()
+        if profiles and any(document.type == LIFECYCLE for document in documents):
+            _attempt(problems, refuse_lifecycles, file)
         if all(map(_is_plain, documents)):
             found += [(file, each) for each in _attempt(problems, _connections_in, file, documents, profiles) or ()]
         else:

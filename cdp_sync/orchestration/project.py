@@ -11,7 +11,7 @@ from types import ModuleType
 import dagster as dg
 
 from cdp_sync.errors import DeclarationError
-from cdp_sync.model import Connection, Declared, ImportRules, Maintenance, Profiles
+from cdp_sync.model import STAGE_CHANGED, Connection, Declared, ImportRules, Lifecycle, Maintenance, Profiles
 from cdp_sync.model.consistency import find_problems, find_profile_problems
 from cdp_sync.orchestration.connection import build_connection
 from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
@@ -20,19 +20,23 @@ from cdp_sync.orchestration.declaration_files import (
     MAINTENANCE,
     PROFILE_MODEL,
     declaration_files,
+    declared_lifecycles,
     declared_profiles,
     find_profile_model,
     find_second,
+    lifecycles_known,
     read_declaration,
     refuse,
+    refuse_lifecycles,
 )
 from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
 from cdp_sync.orchestration.garbage import uncollected
 from cdp_sync.orchestration.goals.analytics import build_analytics
 from cdp_sync.orchestration.goals.events import build_events
 from cdp_sync.orchestration.goals.groups import build_groups
+from cdp_sync.orchestration.goals.lifecycles import build_lifecycles, running_lifecycles
 from cdp_sync.orchestration.goals.merging import build_merging
-from cdp_sync.orchestration.goals.segments import build_segments
+from cdp_sync.orchestration.goals.segments import build_segments, lifecycle_key
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
@@ -42,6 +46,7 @@ _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 """Set by `dg check defs` and `dagster definitions validate`, where every error shall be fatal."""
 
 
+@lifecycles_known()
 def load_project() -> dg.Definitions:
     """Load every component of the project.
 
@@ -180,15 +185,21 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
             profiles = declared_profiles()
             refuse(file, [f"attributes.{problem}" for problem in find_problems(declared, profiles)])
             return build_connection(declared, profiles)
+        case Lifecycle():
+            refuse_lifecycles(file)
+            return dg.Definitions()
         case Profiles():
+            declared = declared.with_lifecycles(declared_lifecycles())
             problems = [f"attributes.{problem}" for problem in find_profile_problems(declared)]
             refuse(file, [*find_second(PROFILE_MODEL).get(file, ()), *problems])
             imports = [*_imports()]
             profile_goals, by_event, by_group = [key for key, _ in imports], _by_event(imports), _group_goals()
+            by_event |= {STAGE_CHANGED.name: [*map(lifecycle_key, running_lifecycles(declared))]}
             return dg.Definitions.merge(
                 build_segments(declared, profile_goals),
                 build_events(declared, by_event),
                 build_groups(declared, by_group),
+                build_lifecycles(declared),
                 build_merging(declared),
                 build_analytics(declared),
             )

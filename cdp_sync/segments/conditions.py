@@ -12,6 +12,7 @@ from cdp_sync.model import Condition, Profiles
 from cdp_sync.segments.consent import ConsentColumns, consent_is
 from cdp_sync.segments.events import happens
 from cdp_sync.segments.groups import belongs
+from cdp_sync.segments.lifecycles import is_in_stage
 from cdp_sync.segments.questions import Columns, Holds, answer, combined
 from cdp_sync.segments.rollups import value_of
 
@@ -42,6 +43,12 @@ class _Compiler:
             return happens(when, self.profiles, self.now, self.columns)
         if when.group:
             return belongs(when, self.profiles, self.now, self.columns)
+        return self._of_profile(when)
+
+    def _of_profile(self, when: Condition) -> Holds:
+        """Return the condition about the profile itself: its stage, its consent or one of its properties."""
+        if when.lifecycle:
+            return is_in_stage(when.lifecycle, when.stage or self.profiles.lifecycle[when.lifecycle].every_stage)
         if when.objective:
             columns = ConsentColumns.of_profile(self.profiles, self.columns)
             state = consent_is(str(when.consent), when.objective, self.profiles, columns)

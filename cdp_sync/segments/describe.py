@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from cdp_sync.model import Condition, EventProperty, EventWindow, Profiles, Property, Segment
+from cdp_sync.model import Condition, EventProperty, EventWindow, Lifecycle, Profiles, Property, Segment
 from cdp_sync.model.counting import counted
 from cdp_sync.model.operators import COUNT, FLAG, TEXTS
 from cdp_sync.model.profile import literal
@@ -29,6 +29,16 @@ _DENIED = {"all of:": "not all of:", "any of:": "none of:"}
 def in_words(segment: Segment, profiles: Profiles) -> str:
     """Return a segment's condition in words; it names the segments that it asks about."""
     return "\n".join(_lines(segment.when, _About(profiles, profiles.readable)))
+
+
+def lifecycle_in_words(lifecycle: Lifecycle, profiles: Profiles) -> str:
+    """Return who is in a lifecycle and in each stage, in words, as a list."""
+    about = _About(profiles, profiles.readable)
+    stages = ((f"stage {_code(stage.name)}", stage.when) for stage in lifecycle.stages)
+    every = (("in it", lifecycle.enter), *stages, ("completed", lifecycle.complete), ("in it again", lifecycle.reenter))
+    return "\n".join(
+        line for name, when in every if when for line in _entry(_prefixed(f"{name}: ", _lines(when, about)))
+    )
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,9 @@ def _when(window: EventWindow) -> Iterator[str]:
 def _sentence(when: Condition, about: _About) -> str:
     if when.segment:
         return f"is in the segment {_code(when.segment)}"
+    if when.lifecycle:
+        stages = " or ".join(map(_code, when.stage or ()))
+        return f"is {f'in the stage {stages} of' if stages else 'in'} the lifecycle {_code(when.lifecycle)}"
     if when.objective:
         return _CONSENT[str(when.consent)].format(_code(when.objective))
     (question,) = when.questions()

@@ -19,7 +19,7 @@ def rollup_values(session: Session, profiles: Profiles, profile_id: object, now:
     Raises:
         PropertyTypeChanged: A declared type differs from that of the column.
     """
-    if not profiles.rollups:
+    if not profiles.rollup:
         return {}
     columns = readable_columns(session, profiles)
     values = [value_of(profiles.readable[name], profiles, now, columns).label(name) for name in profiles.rollup]

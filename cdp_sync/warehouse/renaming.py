@@ -20,6 +20,7 @@ Names = tuple[str, str]
 _OF_GOALS = (
     "imported_file", "run", "quarantine", "changed_value", "waiting_row",
     "exported_file", "exported_goal", "list_member", "list_intent", "watermark",
+    "touchpoint", "touch_reservation", "capped_profile",
 )  # fmt: skip
 
 
@@ -94,6 +95,7 @@ _REPLACED_ROWS = {
     # Of two runs that did not record how they ended the first counts: it may have put the profile on the list.
     "list_intent": _replaced("list_intent", "profile_id", kept="arg_min(rowid, began)"),
     "watermark": _replaced("watermark", "stream"),
+    "capped_profile": _replaced("capped_profile", "profile_id"),
     "keyed_row": _replaced("keyed_row", "row_key", _SOURCES),
     "waiting_row": f"""{_BOTH} and (
         source not in (

@@ -6,7 +6,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cdp_sync.components import IterableConnection, Maintenance, ProfileModel, SailthruConnection, SftpConnection
+from cdp_sync.components import (
+    IterableConnection,
+    Lifecycle,
+    Maintenance,
+    ProfileModel,
+    SailthruConnection,
+    SftpConnection,
+)
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import SftpConnection as Declared
 from cdp_sync.orchestration.declarations import load_declarations
@@ -239,7 +246,7 @@ def test_the_repositorys_own_declarations_load() -> None:
 
 
 @pytest.mark.parametrize(
-    "component", [IterableConnection, Maintenance, SailthruConnection, SftpConnection, ProfileModel]
+    "component", [IterableConnection, Lifecycle, Maintenance, SailthruConnection, SftpConnection, ProfileModel]
 )
 def test_every_attribute_is_described_in_the_schema(component: type[dg.Component]) -> None:
     """Every attribute of a defs.yaml has a description in the schema, including nested ones."""

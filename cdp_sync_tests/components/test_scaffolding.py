@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from cdp_sync.components import ProfileModel, SailthruConnection, SftpConnection
+from cdp_sync.components import Lifecycle, ProfileModel, SailthruConnection, SftpConnection
 from cdp_sync.connectors.sailthru.goals import SailthruConnection as Declared
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync_tests.projects import PROPERTIES, Project
@@ -32,6 +32,15 @@ def test_a_scaffolded_project_loads(project: Project) -> None:
     assert connection.server.password_env == "NEWSHOP_SFTP_PASSWORD"
     assert [goal.name for goal in connection.import_profiles] == ["customers"]
     assert [prop.name for prop in found.profiles.identifiers] == ["email"]
+
+
+def test_a_scaffolded_lifecycle_loads(project: Project) -> None:
+    """A scaffolded lifecycle fits a scaffolded profile model; it is off and named after its folder."""
+    (project.defs / "profiles" / "defs.yaml").unlink()
+    scaffold(ProfileModel, project.defs / "profiles")
+    scaffold(Lifecycle, project.defs / "way")
+    (lifecycle,) = load_declarations().profiles.lifecycles
+    assert (lifecycle.name, lifecycle.enabled, lifecycle.stage_names) == ("way", False, ("fresh", "buyer"))
 
 
 def test_a_scaffolded_sailthru_connection_loads(project: Project) -> None:

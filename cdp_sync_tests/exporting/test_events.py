@@ -14,6 +14,7 @@ from cdp_sync.model import EventCounters, Profiles
 from cdp_sync.warehouse.events import expire_events
 from cdp_sync.warehouse.renaming import adopt
 from cdp_sync_tests.exporting.event_exporter import NOON, OPENED, ORDER, EventExporter, goal, opened, profiles
+from cdp_sync_tests.exporting.exporter import PROPERTIES
 
 DAILY = {"window": "day", "file": {"name": "esp.csv"}}
 SECOND = timedelta(seconds=1)
@@ -260,6 +261,15 @@ def test_only_events_of_a_segment(tmp_path: Path) -> None:
     exporter = EventExporter(tmp_path, goal(segment="keen"))
     exporter.hold([opened(1), opened(2, person=2)])
     assert exporter.counters() == EventCounters(events_in_window=1, events_written=1)
+
+
+def test_personal_properties_leave_with_events_at_level_two_only(tmp_path: Path) -> None:
+    """Events of a profile of level 0 or 1 are not exported with a personal property."""
+    properties = [*PROPERTIES, {"name": "permission_level", "type": "number"}]
+    exporter = EventExporter(tmp_path, goal(), profiles(properties=properties))
+    exporter.change("update warehouse.profile set permission_level = 1 where email = 'p1@example.com'")
+    exporter.hold([opened(1), opened(2, person=2)])
+    assert exporter.counters() == EventCounters(events_in_window=2, events_without_consent=1, events_written=1)
 
 
 def test_events_of_profiles_without_consent_stay(tmp_path: Path) -> None:

@@ -271,6 +271,20 @@ def test_contacts_without_consent_are_counted(tmp_path: Path) -> None:
     assert [row["email"] for row in exporter.delivered()["responses_spring.csv"]] == ["p1@example.com"]
 
 
+def test_contacts_of_a_lower_permission_level_have_no_row(tmp_path: Path) -> None:
+    """The address of a profile of level 0 or 1 does not leave; one that names contacts by other properties does."""
+    properties = [
+        {"name": "email", "type": "email", "identifier": True},
+        {"name": "permission_level", "type": "number"},
+    ]
+    exporter = Exporter(tmp_path, profiles=profiles(properties=properties))
+    exporter.change("update warehouse.profile set permission_level = 1 where email like 'p1@%'")
+    exporter.hold([event("delivered"), event("delivered", person=2)])
+    assert exporter.run().counters == EventCounters(events_in_window=2, events_without_consent=1, events_written=1)
+    exporter.goal = goal(contact=["permission_level"])
+    assert exporter.run().counters == EventCounters(events_in_window=2, events_written=2)
+
+
 def test_a_value_that_the_file_cannot_hold_is_in_the_quarantine(tmp_path: Path) -> None:
     """The contact's events count as not deliverable, and the quarantine names mailing and profile; others leave."""
     exporter = Exporter(tmp_path, goal(contact=["email", "likes"], format={"multi_value": "|"}))

@@ -48,6 +48,8 @@ class Crm:
     profiles: Profiles = PROFILES
     shared: Warehouse | None = None
     """A warehouse in place of one of its own."""
+    objectives: tuple[str, ...] = ()
+    """Those of the connection."""
     runs: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -74,7 +76,8 @@ class Crm:
         own = self.folder / f"run{self.runs}"
         own.mkdir()
         goal = self.goal.importing(connection, self.profiles)
-        return ImportRun(own.name, "crm", goal, self.profiles, self.warehouse, own / "staged", **options)
+        asked = {"objectives": self.objectives, **options}
+        return ImportRun(own.name, "crm", goal, self.profiles, self.warehouse, own / "staged", **asked)
 
     def run(self, *, again: bool = False, **options: Any) -> ImportReport:
         """Import; the options are those of the client."""

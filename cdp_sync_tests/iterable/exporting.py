@@ -68,7 +68,7 @@ class Exchange(Exporter):
         """Import users into the same warehouse."""
         crm = Crm(
             folder=self.folder / f"import{self.runs}", box=self.box, goal=goal, project_type=self.project_type,
-            profiles=self.profiles, shared=self.warehouse,
+            profiles=self.profiles, shared=self.warehouse, objectives=self.objectives,
         )  # fmt: skip
         self.runs += 1
         return crm.run()

@@ -172,10 +172,15 @@ def test_an_event_of_another_person_moves(crm: Exchange) -> None:
     ({"after": "2026-04-29T12:00:01+00:00"}, ["v1"]),
     ({"in_last_days": 2}, ["v1", "v3"]),
     ({"in_last_days": 1}, ["v1"]),
+    ({"before": "2026-04-29"}, ["v2"]),
+    ({"before": "2026-04-29T12:00:00"}, ["v2"]),
+    ({"before": "2026-04-29T12:00:01Z"}, ["v2", "v3"]),
+    ({"after": "2026-04-28T12:00:00Z", "before": "2026-04-30"}, ["v2", "v3"]),
+    ({"after": "2026-04-29", "before": "2026-04-30"}, ["v3"]),
     ({}, ["v1", "v2", "v3"]),
 ])  # fmt: skip
 def test_periods(period: dict[str, Any], expected: list[str], crm: Exchange) -> None:
-    """From a moment on, or the last days: an event leaves at the midnight UTC after so many days. Noon is 1 May."""
+    """Between two moments, or the last days: an event leaves at the midnight UTC after so many days. Noon is 1 May."""
     happened(crm, "visit", 1, {"event_id": "v3", "days": 2})
     crm.goal = goal(events=[{**TO_VISIT, **period}])
     crm.run()
@@ -271,8 +276,11 @@ def test_declared_events_are_checked() -> None:
     assert "items.price: 'prize' is no property of the items; did you mean 'netprice'?" in next(
         iter(named.problems(WITH_EVENTS))
     )
-    with pytest.raises(ValidationError, match="after and in_last_days are both given"):
-        goal(events=[{**TO_VISIT, "after": "2026-01-01", "in_last_days": 3}])
+    for border in ("after", "before"):
+        with pytest.raises(ValidationError, match=f"{border} and in_last_days are both given"):
+            goal(events=[{**TO_VISIT, border: "2026-01-01", "in_last_days": 3}])
+    with pytest.raises(ValidationError, match="before: found 2026-01-01, which is not later than after: 2026-01-01"):
+        goal(events=[{**TO_VISIT, "after": "2026-01-01T00:00:00Z", "before": "2026-01-01"}])
 
 
 BASKET = {"type": "basket", "to": "purchase"}

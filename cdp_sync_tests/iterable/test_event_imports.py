@@ -275,6 +275,44 @@ def test_purchases_become_events(shaped: Crm) -> None:
     assert shaped.rows("select total_revenue from warehouse.event_order") == [(Decimal(9),)]
 
 
+def visited(box: IterableSandbox, number: int, name: str, **fields: Any) -> None:
+    """Store a custom event an hour before noon."""
+    user = box.project.find("email", ANN) or box.project.add_user({"email": ANN, "user_id": None}, "API")
+    asked = {"eventName": name, "id": f"e{number}", "createdAt": NOON.timestamp() - HOUR}
+    box.events.save("customEvent", user, asked, fields, create=True)
+
+
+def declare_types(crm: Crm, *types: dict[str, Any]) -> None:
+    """Declare types of events beside the ready-made ones."""
+    declared = WITH_EVENTS.model_dump(exclude_defaults=True)
+    crm.profiles = Profiles.model_validate({**declared, "event_types": ["order", "email_opened", *types]})
+
+
+def test_custom_events_become_events_of_a_declared_type(crm: Crm) -> None:
+    """A type of one's own takes the custom events of one name, with id, time and mapped fields."""
+    declare_types(crm, {"name": "visit", "properties": [{"name": "store"}, {"name": "minutes", "type": "number"}]})
+    maps = [{"field": name, "property": name} for name in ("store", "minutes")]
+    events = [{"type": "visit", "id": "_id", "time": "createdAt", "map": maps}]
+    visits = [{"filter": {"field": "eventName", "keep": "^Visit$"}}]
+    crm.goal = users_goal(name="visits", events_from=["customEvent"], map=[], processors=visits, events=events)
+    visited(crm.box, 1, "Visit", store="Bonn", minutes=7)
+    visited(crm.box, 2, "Call", store="Köln", minutes=1)
+    assert crm.run().counters.events_created == 1
+    found = crm.rows("select event_id, epoch(happened_at), store, minutes from warehouse.event_visit")
+    assert found == [("e1", NOON.timestamp() - HOUR, "Bonn", 7)]
+
+
+def test_a_line_becomes_events_of_several_types(crm: Crm) -> None:
+    """A purchase is an order, and an event of a further type that the goal declares."""
+    declare_types(crm, {"name": "points", "properties": [{"name": "earned", "type": "decimal"}]})
+    points = {"type": "points", "id": "_id", "time": "createdAt", "map": [{"field": "total", "property": "earned"}]}
+    crm.goal = purchases(map=[], events=[ORDER, points])
+    bought(crm.box, 7, at=NOON.timestamp() - HOUR)
+    assert crm.run().counters.events_created == 2
+    assert crm.rows("select event_id, earned from warehouse.event_points") == [("o7", Decimal(7))]
+    assert crm.rows("select event_id, total_revenue from warehouse.event_order") == [("o7", Decimal(7))]
+
+
 def test_events_without_id_land_once(crm: Crm) -> None:
     """Windows overlap and runs repeat: the content of an event is its identity."""
     crm.goal = opens(map=[])

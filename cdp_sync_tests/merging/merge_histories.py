@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cdp_sync.model import FileGoal, Profiles
+from cdp_sync_tests.merging.destination import SEGMENT
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -121,7 +122,7 @@ def declared_anew(chance: random.Random, profiles: Profiles) -> Profiles:
     kept = chance.sample(profiles.merge_rules, chance.randint(0, len(profiles.merge_rules)))
     rules = {rule.words: rule for rule in (*kept, *other.merge_rules)}
     return Profiles(
-        **{name: getattr(profiles, name) for name in ("zones", "objectives", "event_types")},
+        **{name: getattr(profiles, name) for name in ("zones", "objectives", "segments", "event_types")},
         properties=properties,
         merge_rules=chance.sample(sorted(rules.values(), key=lambda rule: rule.words), min(len(rules), 3)),
         survivor=other.survivor,
@@ -154,6 +155,7 @@ def model(chance: random.Random) -> Profiles:
         ],
         zones={"GDPR": "opt_in", "CCPA": "opt_out"},
         objectives=[{"name": name, "zones": ["GDPR", "CCPA"]} for name in ("ads", "mail")],
+        segments=[SEGMENT],
         event_types=[{"name": "order", "properties": [{"name": "sku"}]}],
         merge_rules=chance.sample(_RULES, chance.choice((1, 2, 2, 3))),
         survivor=any_of("newest", "newest", "oldest"),

@@ -65,10 +65,19 @@ class Who:
     """The parts of events."""
     most_holders: int = MOST_HOLDERS
 
+    def __post_init__(self) -> None:
+        """Let rows go by what was decided."""
+        self.state.apart = self.apart
+
     @property
     def parts(self) -> list[Profile]:
         """What each part has by itself."""
         return self.state.profiles
+
+    @property
+    def asked(self) -> set[str]:
+        """The properties that rules name."""
+        return {rule.property for rule in self.declared.merge_rules}
 
     # -- steps
 
@@ -82,7 +91,7 @@ class Who:
             self.note(row, goal, self.times[row.path], held)
             if row.ambiguous and len({frozenset(clusters.get(part, {part})) for part in row.found}) == 1:
                 done.counters[row.path] += Counters(rows_ambiguous=-1)
-        outcome = self.check({row.profile for row in done.rows if row.profile is not None and row.applies})
+        outcome = self.apply_rules()  # of everybody: what no row is about does not change
         outcome.counters = done.counters
         return outcome
 
@@ -170,7 +179,8 @@ class Who:
         lapsed = [one for one in self.merges if self.lapses(one, common)]
         self.merges = [one for one in self.merges if one not in lapsed]
         touched = touched | {part for one in lapsed for part in (one.left, one.right)}
-        let_go = {value for part in touched for value in values_held(self.parts[part], self.declared)} & common
+        crowded = {value for value in common if value[0] in self.asked}
+        let_go = {value for part in touched for value in values_held(self.parts[part], self.declared)} & crowded
         touched |= {number for number, part in enumerate(self.parts) if let_go & {*values_held(part, self.declared)}}
         pairs = list(self.pairs())
         concerned = self.concerned(touched, common)
@@ -185,11 +195,10 @@ class Who:
 
     def concerned(self, touched: set[int], common: Collection[LinkValue]) -> set[int]:
         """Return the parts that touched ones lead to, through values that they share and through decisions."""
-        names = {rule.property for rule in self.declared.merge_rules}
         holders: dict[LinkValue, list[int]] = defaultdict(list)
         for number, part in enumerate(self.parts):
             for name, value in values_held(part, self.declared):
-                if name in names and len(value) >= SHORTEST and (name, value) not in common:
+                if name in self.asked and len(value) >= SHORTEST and (name, value) not in common:
                     holders[name, value].append(number)
         shared = [Edge(first, other) for first, *others in holders.values() for other in others]
         groups = components(range(len(self.parts)), [*self.merges, *shared])
@@ -254,8 +263,10 @@ class Who:
         return {value for value, count in holders.items() if count > self.most_holders}
 
     def lapses(self, edge: Edge, common: Collection[LinkValue]) -> bool:
-        """Return whether a decision by a rule does not count any more."""
-        return edge.value is not None and (edge.value in common or not self.fits((edge.left, edge.right)))
+        """Return whether a decision by a rule does not count any more; values count where a rule asks for them."""
+        return edge.value is not None and (
+            (edge.value in common and edge.value[0] in self.asked) or not self.fits((edge.left, edge.right))
+        )
 
     def clusters(self) -> list[set[int]]:
         """Return the parts of each live profile."""

@@ -15,6 +15,8 @@ from cdp_sync.errors import CannotMerge, CannotUnmerge
 from cdp_sync.merging.report import Merges
 from cdp_sync.model import Counters
 from cdp_sync_tests.generated import SEED, examples
+from cdp_sync_tests.merging.destination import Destination
+from cdp_sync_tests.merging.files_out import FilesSide
 from cdp_sync_tests.merging.merge_histories import Decide, Import, Story, declared_anew, model
 from cdp_sync_tests.merging.merge_oracle import CannotDecide, Outcome, Who
 from cdp_sync_tests.merging.merge_side import MergeSide, Seen, counted_merges, expected, fewer_holders
@@ -27,8 +29,18 @@ WORLDS = 20
 @examples(2)
 @given(st.integers(0, 2**32))
 def test_merges_agree_with_the_oracle(number: int) -> None:
-    """After every step both have the same clusters, values, identifiers, persons of events and counters."""
+    """After every step both have the same clusters, values, identifiers, persons of events and counters.
+
+    After some steps, exports of changes have sent what was missing, and nothing else.
+    """
     agree(number, WORLDS, 2 + number % 3)
+
+
+@examples(1)
+@given(st.integers(0, 2**32))
+def test_exports_of_few_people_agree(number: int) -> None:
+    """The same with few people, so that more of them are sent both before and after a decision about them."""
+    agree(number, 3, 3)
 
 
 def agree(number: int, worlds: int, steps: int) -> None:
@@ -41,7 +53,7 @@ def agree(number: int, worlds: int, steps: int) -> None:
     note(f"most holders: {most_holders}")
     who = Who(declared, most_holders=most_holders)
     with tempfile.TemporaryDirectory(prefix="cdp_sync_") as folder, fewer_holders(most_holders):
-        product = MergeSide(Path(folder), declared)
+        product, outside, exports = FilesSide(Path(folder), declared), Destination(), random.Random(number)
         for step in Story(chance, worlds, steps, decisions=6):
             note(f"--- {step}")
             if isinstance(step, Import):
@@ -49,6 +61,9 @@ def agree(number: int, worlds: int, steps: int) -> None:
             else:
                 decide_with_both(who, product, step)
             compare(product.look(), expected(who))
+            outside.step(who)
+            if exports.random() < 0.5:
+                outside.export(who, product)
 
 
 def compare(found: Seen, wanted: Seen) -> None:

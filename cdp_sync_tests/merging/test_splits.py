@@ -276,7 +276,7 @@ def test_an_address_of_several_parts_names_their_profile(side: MergeSide) -> Non
     side.merge("cid@x", "ann@x")
     assert shown(side).keys() == {"n1"}
     side.unmerge("ann@x", identifiers=["cid@x", "n3"])
-    assert shown(side).keys() == {"n1", "n3"}
+    assert shown(side).keys() == {"n1", "n2"}
 
 
 def test_rows_name_the_part_that_has_their_identifier(side: MergeSide) -> None:
@@ -307,6 +307,18 @@ def test_a_conflict_two_steps_away(others: int, side: MergeSide) -> None:
     deliver(side, "/2.csv", "n4,pair@x,", "n5,pair@x|three@x,", columns=columns)
     live = side.look().live
     assert all(place == holder for place, holder in live.items())
+
+
+def test_a_conflict_that_goes_away(side: MergeSide) -> None:
+    """Who loses the value that led to a conflict leaves others who are one, though no row is about them."""
+    setting = GOAL.model_copy(update={"map": (GOAL.map[0].model_copy(update={"mode": "set"}), *GOAL.map[1:])})
+    first = b"Number,Email,Passport\nn1,a1@x,P1\nn2,a1@x|a2@x,\nn3,a2@x,P2\n"
+    side.deliver(setting, [("/1.csv", first, NOON)])
+    live = side.look().live
+    assert all(place == holder for place, holder in live.items())
+    side.deliver(setting, [("/2.csv", b"Number,Email,Passport\nn1,a9@x,P1\n", NOON)])
+    assert shown(side).keys() == {"n1", "n2"}
+    assert side.apply_rules().merged == 0
 
 
 def test_a_row_that_waited_is_as_old_as_its_file(side: MergeSide) -> None:

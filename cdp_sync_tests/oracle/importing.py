@@ -45,6 +45,8 @@ class State:
     """The last contribution of each row key."""
     waiting: list[tuple[str, Row]] = field(default_factory=list)
     """Rows without a match, with their goal."""
+    apart: set[frozenset[int]] = field(default_factory=set)
+    """Pairs of profiles that were decided to stay apart."""
 
 
 @dataclass
@@ -320,7 +322,8 @@ def land(batch: Batch, goal: FileGoal, declared: Profiles, state: State, outcome
     fresh = [row for row in batch.rows if not row.unchanged and not row.set_aside]
     for row in fresh:
         convert_row(row, goal, declared, outcome)
-    link_rows([row for row in fresh if row.values], state.profiles, declared, goal.allow_new_profiles)
+    linkable = [row for row in fresh if row.values]
+    link_rows(linkable, state.profiles, declared, allow_new=goal.allow_new_profiles, apart=state.apart)
     before += [None] * (len(state.profiles) - len(before))
     for place in range(len(state.profiles)):
         check_consent(place, before[place], batch, declared, state, outcome)

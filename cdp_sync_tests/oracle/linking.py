@@ -1,5 +1,6 @@
 """Linking rows to profiles in four steps: match, take, spread, create."""
 
+from collections.abc import Collection
 from typing import Any
 
 from cdp_sync.model import Profiles
@@ -12,7 +13,9 @@ Holders = dict[LinkValue, list[int]]
 """The positions of the profiles that have a link value."""
 
 
-def link_rows(rows: list[Row], live: list[Profile], declared: Profiles, allow_new: bool) -> None:
+def link_rows(
+    rows: list[Row], live: list[Profile], declared: Profiles, *, allow_new: bool, apart: Collection[frozenset[int]]
+) -> None:
     """Assign each row its profile, a position in `live`, and add the identifiers that profiles gain.
 
     Args:
@@ -20,10 +23,11 @@ def link_rows(rows: list[Row], live: list[Profile], declared: Profiles, allow_ne
         live: The live profiles in order of creation; new ones are appended.
         declared: The profile model.
         allow_new: Whether rows without a match create a profile.
+        apart: Pairs of profiles that were decided to stay apart.
     """
     holders = holders_of(live, declared)
     for row in rows:
-        match(row, holders)
+        match(row, holders, apart)
     taken = [value for row in linked(rows) for value in take(row, live, declared, holders)]
     for component in components(unlinked(rows)):
         spread(component, taken, holders)
@@ -61,16 +65,22 @@ def values_held(profile: Profile, declared: Profiles) -> list[LinkValue]:
     return found
 
 
-def match(row: Row, holders: Holders) -> None:
-    """Step 1: the first link that matches a live profile decides; of several profiles the newest."""
+def match(row: Row, holders: Holders, apart: Collection[frozenset[int]]) -> None:
+    """Step 1: the first link that matches a live profile decides; of several profiles the newest.
+
+    A row with the same links as before stays with its profile, unless it names only others by now that were decided to
+    be somebody else.
+    """
     found_by_any: set[int] = set()
     for values in row.by_link:
         found = {place for value in values for place in holders.get(value, [])}
         found_by_any |= found
         if found and row.profile is None:
             row.profile = max(found)
-    if row.stays and row.former:
-        row.profile = row.former.profile
+    if row.stays and row.former and row.former.profile is not None:
+        former = row.former.profile
+        if former in found_by_any or not any(frozenset((former, one)) in apart for one in found_by_any):
+            row.profile = former
     row.found = frozenset(found_by_any)
     row.ambiguous = len(found_by_any) > 1
 

@@ -296,3 +296,22 @@ def test_events_are_removed_when_their_type_says_so(shop: Project, kept: dg.Dags
         left = session.row("select list(event_id order by event_id) from warehouse.event_visit")
         assert left == (["v1", "v29"],)
         assert session.value("select count(*) from warehouse.event_order") == 4
+
+
+def test_touches_are_removed_that_no_period_reaches(shop: Project, kept: dg.DagsterInstance) -> None:
+    """With a lifecycle, the job removes touches that are older than the longest period."""
+    has_email = {"property": "email", "has_value": True}
+    stages = [{"name": "fresh", "when": has_email}]
+    shop.declare("welcome", {"name": "welcome", "enter": has_email, "stages": stages}, kind="Lifecycle")
+    now = datetime.now(UTC)
+    with shop.warehouse.open("write") as session:
+        session.execute(
+            """insert into warehouse.touchpoint by name
+            select 'welcome' as lifecycle, 'fresh' as stage, age::text as goal,
+                $now - to_days(age::integer) as counted_at
+            from unnest([1, 92, 94]) ages(age)""",
+            {"now": now},
+        )
+    assert maintain(shop, kept).success
+    with shop.warehouse.open("read") as session:
+        assert session.rows("select goal from warehouse.touchpoint order by goal") == [("1",), ("92",)]

@@ -68,8 +68,9 @@ class Exchange(Exporter):
         """Import lists."""
         run_id, own = self._own()
         run = ImportRun(
-            run_id, "crm", goal.as_import(ZONE, self.profiles), self.profiles, self.warehouse, own / "staged"
-        )
+            run_id, "crm", goal.as_import(ZONE, self.profiles), self.profiles, self.warehouse, own / "staged",
+            objectives=self.objectives,
+        )  # fmt: skip
         return import_lists(run, goal, self.box.url, **options)
 
     def posted(self) -> int:

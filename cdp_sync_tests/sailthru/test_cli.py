@@ -10,6 +10,7 @@ from cdp_sync.cli import main
 from cdp_sync_tests.sailthru.crm import SECRET, Crm, list_goal, user_goal
 
 PEOPLE = [{"email": f"{name}@example.com", "lists": ["Main"]} for name in ("ann", "bob")]
+ENDPOINTS = ("list", "user", "job")
 
 
 @pytest.fixture(name="crm")
@@ -50,14 +51,24 @@ def test_check_reports_an_unset_variable(crm: Crm, monkeypatch: pytest.MonkeyPat
     assert "CRM_SECRET is not set" in output_of("check", "crm", status=1)
 
 
-def test_check_names_a_forbidden_endpoint(crm: Crm) -> None:
-    """A forbidden endpoint is named, and the other endpoints are checked."""
-    crm.box.permit("list", "user", "settings")
+@pytest.mark.parametrize("forbidden", ENDPOINTS)
+def test_check_names_a_forbidden_endpoint(forbidden: str, crm: Crm) -> None:
+    """Each of job, user and list has to be permitted: a forbidden one is named, and the others are checked."""
+    crm.box.permit(*(each for each in (*ENDPOINTS, "settings") if each != forbidden))
     printed = output_of("check", "crm", status=1)
-    assert [what for what in ("list", "user", "job") if f"{what}: in order." not in printed] == ["job"]
-    (line,) = [line for line in printed.splitlines() if line.startswith("job: ")]
-    assert "must not use the endpoint job" in line
+    assert [each for each in ENDPOINTS if f"{each}: in order." not in printed] == [forbidden]
+    (line,) = [line for line in printed.splitlines() if line.startswith(f"{forbidden}: ")]
+    assert f"must not use the endpoint {forbidden}" in line
     assert "permit it for this key" in line
+
+
+def test_check_names_a_smart_list_of_an_export(crm: Crm) -> None:
+    """Users cannot be put on it; a list that is missing is created by the run."""
+    crm.box.account.add_list("Pros", type="smart", query={"criteria": ["match"], "field": ["plan"], "value": ["pro"]})
+    crm.declare(exports=(user_goal("fine", lists=["New"]), user_goal(lists=["Main", "Pros"])))
+    printed = output_of("check", "crm", status=1)
+    assert "audience: Nobody can be put on a smart list, which a query fills: 'Pros'." in printed
+    assert "fine: " not in printed
 
 
 def test_check_compares_the_time_zone(crm: Crm) -> None:

@@ -12,7 +12,7 @@ from sailthru.sailthru_client import SailthruClient
 from cdp_sync.connectors.http.rate_limit import RateLimiter
 from cdp_sync.connectors.http.sender import Timeouts
 from cdp_sync.connectors.sailthru import client as client_module
-from cdp_sync.errors import EndpointNotPermitted, Transient
+from cdp_sync.errors import EndpointNotPermitted, ListUnknown, Transient
 from cdp_sync.sandbox.api import Faults, Limit
 from cdp_sync.sandbox.sailthru import Clock, SailthruSandbox
 from cdp_sync_tests.sailthru.exchange import (
@@ -188,6 +188,18 @@ def test_a_forbidden_endpoint_is_named(crm: Exchange) -> None:
         crm.run()
     assert crm.rows("select * from warehouse.exported_profile") == []
     crm.box.permit()
+    check_delivered(crm)
+
+
+@pytest.mark.parametrize("bulk_from", [1, 5000], ids=["as a file", "one by one"])
+def test_a_smart_list_is_refused_before_anybody_is_sent(bulk_from: int, crm: Exchange) -> None:
+    """Nobody can be put on a smart list: the error names it, and no user is created."""
+    crm.box.account.add_list("Pros", type="smart", query={"criteria": ["match"], "field": ["plan"], "value": ["pro"]})
+    crm.goal = users_goal(lists=["Red", "Pros"], bulk_from=bulk_from)
+    with pytest.raises(ListUnknown, match=r"smart list, which a query fills: 'Pros'\. Name natural lists"):
+        crm.run()
+    assert (crm.posted(), crm.box.account.users) == (0, {})
+    crm.goal = users_goal(lists=["Red"], bulk_from=bulk_from)
     check_delivered(crm)
 
 

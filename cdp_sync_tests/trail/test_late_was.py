@@ -121,7 +121,7 @@ def test_lists_of_both_names(exporter: Exporter) -> None:
     for goal_name, hour in (("out", 1), ("people", 2)):
         began = f"timestamptz '2026-01-01 0{hour}:00:00+00'"
         exporter.change(
-            f"""insert into warehouse.list_member
+            f"""insert into warehouse.list_member (connection, goal, profile_id, list, key, id)
             select 'shop', '{goal_name}', profile_id, 'gold', 'email', '{goal_name}' || email from warehouse.profile
             where name in ('ann', '{"cid" if goal_name == "out" else "dan"}')"""
         )

@@ -119,7 +119,7 @@ def test_a_timeline_has_years_that_python_has_not(session: Session, capsys: pyte
     latest, counts = timeline(session, owner, 3)
     assert ([event["event_id"] for event in latest], counts) == (["far", "now", "first"], {"order": 3})
     assert set(latest[0]) == {"type", "event_id", "happened_at", "connection", "goal", "run_id", "properties"}
-    unmerged: dict[str, list[object]] = {"named_parts": [], "merged_from": [], "changes": []}
+    unmerged: dict[str, list[object]] = {"stages": [], "caps": [], "named_parts": [], "merged_from": [], "changes": []}
     print_profiles([{"profile_id": owner, **unmerged, "event_counts": counts, "events": latest}])
     shown = capsys.readouterr().out
     assert shown.index("10000-01-01") < shown.index("2026-03-01 00:00:00") < shown.index("(BC)")

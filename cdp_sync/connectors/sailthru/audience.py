@@ -52,9 +52,12 @@ class SailthruAudience:
         """Create and change users, and put them on the goal's lists.
 
         Raises:
+            ListUnknown: One of the lists is smart; nobody is sent.
             ServerRefused: The credentials, a permission: no call would do.
             Transient: Sailthru cannot be reached, or fails again and again.
         """
+        if len(users):
+            self._people.check_writable(self._goal.lists)
         if self._goal.lists and self._may_create and not users.resumed and len(users) >= self._goal.bulk_from:
             self._deliver_in_bulk(users)
         self._send(users, lambda body: body, must_exist=not self._goal.create_users)

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -133,6 +133,19 @@ class SailthruClient:
     def lists(self) -> tuple[MailingList, ...]:
         """Return all lists of the account."""
         return answers.mailing_lists(self._known(protocol.get_lists()))
+
+    def check_writable(self, names: Collection[str]) -> None:
+        """Check that users can be put on these lists; a missing one is created by the first of them.
+
+        Raises:
+            ListUnknown: One of them is smart.
+        """
+        smart = {found.name for found in self.lists() if found.kind == "smart"} if names else set()
+        if found := [name for name in names if name in smart]:
+            listed = ", ".join(map(repr, found))
+            raise errors.ListUnknown(
+                f"Nobody can be put on a smart list, which a query fills: {listed}.", remedy="Name natural lists."
+            )
 
     def user(self, id: str, key: str, fields: Mapping[str, object] | None = None) -> dict[str, Any] | None:  # noqa: A002
         """Return a user as of `protocol.get_user`; None where there is none. A change may show a second later."""
@@ -280,8 +293,14 @@ def check(connection: SailthruConnection, _profiles: Profiles) -> Iterator[tuple
         Transient: Sailthru cannot be reached, or fails.
     """
     with SailthruClient(connection.account) as client:
-        for subject, problem in client.check().items():
+        findings = client.check()
+        for subject, problem in findings.items():
             yield f"{subject}: {problem or 'in order.'}", not problem
+        for goal in () if any(findings.values()) else connection.export_profiles:
+            try:
+                client.check_writable(goal.lists)
+            except errors.ListUnknown as refused:
+                yield f"{goal.name}: {refused}", False
 
 
 def _outcome(user: User, answer: _Answer) -> Outcome:

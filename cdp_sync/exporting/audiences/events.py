@@ -10,16 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal_column, select
-
 from cdp_sync.exporting.audiences.outcomes import read_outcomes
-from cdp_sync.exporting.audiences.rows import HOLDS_NUL
+from cdp_sync.exporting.audiences.rows import HOLDS_NUL, linked_step
 from cdp_sync.exporting.run import UserRun
-from cdp_sync.exporting.select import allowed, on
 from cdp_sync.model import EventType
 from cdp_sync.model.sent_events import SentEvents
-from cdp_sync.segments.membership import PROFILE, is_in_segment
-from cdp_sync.segments.statements import step
 from cdp_sync.warehouse import (
     Session,
     Step,
@@ -73,6 +68,7 @@ with source as (
     from {table} event
     {looked_at}
     where happened_at >= coalesce($since, '-infinity'::timestamptz)
+        and happened_at < coalesce($before, 'infinity'::timestamptz)
 ),
 rendered as (
     select *, {problem} as problem, json_object('id', id, 'key', key, 'user', {body})::varchar as line
@@ -125,14 +121,8 @@ def select_events_of_users(run: UserRun) -> int:
 
 def _people(run: UserRun, session: Session) -> Step:
     """Return the step that makes `staging.event_profile`: whose events may be sent, and by which key."""
-    columns = warehouse_columns(session)
-    rows = run.rows(columns)
-    inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
-    may: ColumnElement[bool] = literal_column(f"({allowed(run, columns)})")
-    named: list[ColumnElement[Any]] = [literal_column("profile.profile_id").label("profile_id")]
-    named += [value.label(name) for name, value in rows.links.items()]
-    linked = step("linked", select(*named).select_from(PROFILE).where(inside, may))
-    sql = _PEOPLE.format(linked=on(linked.sql, rows.user), goal=_OF_GOAL)
+    linked = linked_step(run, warehouse_columns(session))
+    sql = _PEOPLE.format(linked=linked.sql, goal=_OF_GOAL)
     return Step("staging.event_profile", sql, {**linked.values, **_named(run)})
 
 
@@ -166,8 +156,8 @@ def _due(run: UserRun, session: Session, part: int, events: SentEvents, columns:
         problem=written.problem,
         holds_nul=HOLDS_NUL,
     )
-    values = {"type": events.type, "target": events.target, "part": part, "since": events.since(run.now)}
-    yield Step("staging.due_event", sql, values)
+    period = {"since": events.since(run.now), "before": events.until}
+    yield Step("staging.due_event", sql, {"type": events.type, "target": events.target, "part": part, **period})
     yield Step("staging.due_event", _KNOWN.format(goal=_OF_GOAL), {**of_type, "part": part})
     reached = f"insert into staging.event_reached select $type, max(_written_at), $scope from {table}"
     yield Step("staging.event_reached", reached, {"type": events.type, "scope": scope})
@@ -179,7 +169,8 @@ def _named(run: UserRun) -> dict[str, Any]:
 
 def _scope(events: SentEvents, event: EventType) -> str:
     """Return the digest of which events are sent, and how: under another one all of them are looked at again."""
-    declared = f"{events.model_dump_json()}{event.model_dump_json(exclude={'title', 'keep_days'})}"
+    unset = {"before"} if events.before is None else set()  # as before there was such a key
+    declared = f"{events.model_dump_json(exclude=unset)}{event.model_dump_json(exclude={'title', 'keep_days'})}"
     return hashlib.sha256(declared.encode()).hexdigest()[:16]
 
 

@@ -1,13 +1,9 @@
--- Members that were taken off a list, or put on it again, under any key; also of profiles that were merged into them.
+-- Members that were taken off a list, or put on it again, under any key. Another user, of a profile that was merged into
+-- this one, stays known until it is taken off.
 delete from warehouse.list_member
-where rowid in (
-    select member.rowid
-    from warehouse.list_member member
-    left join warehouse.profile profile on profile.profile_id = member.profile_id
-    where member.connection = $connection and member.goal = $goal
-        and (coalesce(profile.merged_into, member.profile_id), member.list) in (
-            select (profile_id, list) from staging.gone
-            union all
-            select (profile_id, unnest(lists)) from staging.selected where ending in ('written', 'not_deliverable')
-        )
+where connection = $connection and goal = $goal and (
+    (profile_id, list, key, id) in (select (profile_id, list, key, id) from staging.gone)
+    or (profile_id, list) in (
+        select (profile_id, unnest(lists)) from staging.selected where ending in ('written', 'not_deliverable')
+    )
 )

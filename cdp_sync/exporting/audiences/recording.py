@@ -6,8 +6,9 @@ from dataclasses import replace
 from cdp_sync.exporting.audiences.delivering import LEAVERS, USERS
 from cdp_sync.exporting.audiences.events import event_steps, settle_events, stage_sent
 from cdp_sync.exporting.audiences.outcomes import read_outcomes
-from cdp_sync.exporting.recording import leaves_quarantine, ledger_steps, number_of_goal, quarantine_step, record
+from cdp_sync.exporting.recording import leaves_something, ledger_steps, number_of_goal, quarantine_step, record
 from cdp_sync.exporting.run import UserRun
+from cdp_sync.exporting.touches.reserving import touch_steps
 from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.warehouse import Session, Step, statement
 
@@ -19,9 +20,9 @@ def record_users(run: UserRun, counters: ExportCounters, leavers: int, events: i
     is nothing to record, the warehouse is not opened. Idempotent. `leavers` counts the users to take off lists,
     `events` the events that were due.
     """
-    report = ExportReport(run.goal.name, run.goal.segment, counters, profiles_taken_off=0)
-    due = counters.profiles_written or counters.profiles_not_deliverable or leavers or events
-    if not (due or leaves_quarantine(run)):
+    report = ExportReport(run.goal.name, run.goal.segment, counters, profiles_taken_off=0, note=run.note)
+    due = counters.profiles_written or counters.profiles_not_deliverable or counters.profiles_capped
+    if not (due or leavers or events or leaves_something(run)):
         return report
     with run.open("write") as session:
         # Merge the outcomes into the staged profiles; idempotent.
@@ -52,6 +53,7 @@ def _steps(session: Session, run: UserRun) -> Iterator[Step]:
     yield Step("forgotten_user", statement("exporting/audiences/forgotten_user"), {"connection": run.connection})
     forget = "delete from warehouse.list_intent where connection = $connection and goal = $goal"
     yield Step("list_intent", forget, of_goal)
+    yield from touch_steps(run)
     yield quarantine_step(run, None)
     if run.goal.sent_events:
         yield from event_steps(run, number)

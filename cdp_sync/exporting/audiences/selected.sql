@@ -22,8 +22,8 @@ select chosen.* exclude (line) replace (
             else chosen.problems end as problems
     ),
     settled.platform_id,
-    case when settled.platform_id is null and settled.joined is not null then chosen.line ->> 'key' end as key,
-    case when settled.platform_id is null and settled.joined is not null then chosen.line ->> 'id' end as id,
+    case when settled.joined is not null then chosen.line ->> 'key' end as link_key,
+    case when settled.joined is not null then chosen.line ->> 'id' end as link_id,
     list_transform(
         list_filter(settled.joined, lambda x:
             (x.moment is null or x.moment >= epoch(coalesce(intent.began, $now)) - 300)

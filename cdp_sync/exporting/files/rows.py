@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from cdp_sync.exporting.files.cells import guarded, holds_separator, is_trimmed_away, joined, line_of, write_value
 from cdp_sync.exporting.run import FileRun
-from cdp_sync.exporting.select import Column, Inputs, Problem, Rows, column_value, segments_of
+from cdp_sync.exporting.select import Column, Inputs, Problem, Rows, column_value, segments_of, stages_of
 from cdp_sync.model import ExportColumn, ExportFormat, Property
 from cdp_sync.model.processed_fields import written_by
 from cdp_sync.warehouse import quote_literal
@@ -68,6 +68,9 @@ def _file_column(run: FileRun, columns: Collection[str], number: int, declared: 
     if declared.segments:
         inputs, texts = segments_of(run, columns, number, declared, titles=form.ids_as_names)
         return _of_list(FileColumn(number, name, inputs, text="", texts=texts), form)
+    if declared.lifecycles:
+        inputs = {f"v{number}": stages_of(run, declared, titles=form.ids_as_names)}
+        return _of_list(FileColumn(number, name, inputs, text="", texts=f"v{number}"), form)
     if declared.profile_id:
         bare = may_need_quotes("-0123456789abcdef", form)
         return FileColumn(number, name, text="profile_id::varchar", any_text=bare, is_text=False)

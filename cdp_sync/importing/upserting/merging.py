@@ -10,7 +10,7 @@ from cdp_sync.merging.composing import timed_properties
 from cdp_sync.merging.joining import Moment, join_profiles, may_merge, separate
 from cdp_sync.merging.report import Merges
 from cdp_sync.model import Profiles
-from cdp_sync.model.merge_rule import SHORTEST
+from cdp_sync.model.merge_rule import MOST_HOLDERS, SHORTEST
 from cdp_sync.warehouse import Session, Step, fixed, quote_identifier, quote_literal
 
 _SQL = "importing/upserting"
@@ -23,25 +23,29 @@ def separate_touched(session: Session, columns: Columns) -> None:
         separate(session, "touched_part")
 
 
-def find_candidates(session: Session, columns: Columns, profiles: Profiles, created: int) -> bool:
-    """Find the new profiles that may share a value of a rule with others: `candidate`; return whether there are any."""
-    session.run([_candidate_step(columns, profiles) if created else _NO_CANDIDATE])
-    return bool(session.value("select exists (from candidate)"))
+def prepare_merges(session: Session, columns: Columns, profiles: Profiles, created: int) -> bool:
+    """Find what the rules have to look at, before anything is written; return whether there are candidates.
 
-
-_NO_CANDIDATE = Step("candidate", "create or replace temp table candidate (profile_id uuid)")
-
-
-def _candidate_step(columns: Columns, profiles: Profiles) -> Step:
-    """Return the step that finds them. Different values with the same hash are rare, and only cost a look."""
+    Makes `merge_candidate`, new profiles that may share a value of a rule with others, and `lost_value`.
+    """
     names = dict.fromkeys(rule.property for rule in profiles.merge_rules)
-    said = [
+    listed = ", ".join(map(quote_literal, names)) or "''"
+    lost = fixed("lost_value", f"{_SQL}/lost_value", {"shortest": SHORTEST}, properties=listed)
+    session.run((_candidate_step(columns, names) if created else _NO_CANDIDATE, lost))
+    return bool(session.value("select exists (from merge_candidate)"))
+
+
+_NO_CANDIDATE = Step("merge_candidate", "create or replace temp table merge_candidate (profile_id uuid)")
+
+
+def _candidate_step(columns: Columns, names: Collection[str]) -> Step:
+    """Return the step that finds them. Different values with the same hash are rare, and only cost a look."""
+    said = "\n    union all\n    ".join(
         f"select row, {text} as property, {column} as value from row_value" for text, column in _said(columns, names)
-    ]
-    if not said:
-        return _NO_CANDIDATE
-    words = {"said": "\n    union all\n    ".join(said), "properties": ", ".join(map(quote_literal, names))}
-    return fixed("candidate", f"{_SQL}/candidate", {"shortest": SHORTEST}, **words)
+    )
+    words = {"said": said, "properties": ", ".join(map(quote_literal, names))}
+    step = fixed("merge_candidate", f"{_SQL}/merge_candidate", {"shortest": SHORTEST}, **words)
+    return step if said else _NO_CANDIDATE
 
 
 def _said(columns: Columns, names: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -63,7 +67,7 @@ def land_merges(session: Session, run: ImportRun, columns: Columns, now: datetim
     for value in columns.values:
         if value.prop in timed_properties(run.profiles):
             session.run(_time_steps(run, value, now))
-    session.run([fixed("checked_profile", f"{_SQL}/checked_profile")])
+    session.run([fixed("checked_profile", f"{_SQL}/checked_profile", {"most": MOST_HOLDERS})])
     merges = join_profiles(session, run.profiles, Moment(run.run_id, now))
     if merges.merged or merges.unmerged:
         session.run([fixed("file_counters", f"{_SQL}/counted_merges")])

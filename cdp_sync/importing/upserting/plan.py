@@ -24,7 +24,7 @@ from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
 OWN, _OWN_IDENTIFIER = "warehouse.own_profile", "warehouse.own_identifier"
 
-_CANDIDATES = "(select profile_id from candidate)"
+_CANDIDATES = "(select profile_id from merge_candidate)"
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class Changes:
     known: bool = False
     """Some of the files were imported before."""
     candidates: bool = False
-    """Rules may merge some of the new profiles, those of `candidate`. They stand aside in `own_profile` until they are
+    """Rules may merge some of the new profiles, those of `merge_candidate`. They stand in `own_profile` until they are
     joined: where a transaction changes rows that it inserted, DuckDB writes all of these once more."""
 
 

@@ -14,7 +14,7 @@ from cdp_sync.importing.staging.columns import Columns, staged_columns, with_mer
 from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.importing.upserting import contributions, plan
 from cdp_sync.importing.upserting.contributions import SQL
-from cdp_sync.importing.upserting.merging import find_candidates, land_merges, separate_touched
+from cdp_sync.importing.upserting.merging import land_merges, prepare_merges, separate_touched
 from cdp_sync.importing.upserting.plan import Changes, Target, targets
 from cdp_sync.importing.upserting.withheld import withheld_steps
 from cdp_sync.merging.report import Merges
@@ -136,7 +136,7 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Changes:
     session.run(plan.outcome_steps(columns, whole=whole, lists=lists))
     changed = session.rows("select distinct unnest(_changed) from changed_profile")
     properties = frozenset(name for (name,) in changed)
-    candidates = columns.entity.is_person and find_candidates(session, columns, run.profiles, created)
+    candidates = columns.entity.is_person and prepare_merges(session, columns, run.profiles, created)
     return Changes(created, properties, whole, existing, summed, known, candidates)
 
 

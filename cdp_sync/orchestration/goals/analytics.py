@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from cdp_sync.analytics import VIEWS, Figures, Timeframe, bar_chart, last_days, view_figures
+from cdp_sync.analytics.sources import activity_types
 from cdp_sync.errors import Terminal
 from cdp_sync.model import Analytics, Profiles
 from cdp_sync.model.analytics import MESSAGES, Period
@@ -87,7 +88,7 @@ def _view_asset(view: str, declared: Analytics, profiles: Profiles) -> dg.Assets
 def _types(view: str, declared: Analytics, profiles: Profiles) -> list[str]:
     """Return the types of events that a view counts."""
     if view == "identification":
-        return [event.name for event in profiles.event_types]
+        return [event.name for event in activity_types(profiles)]
     roles = ("order",) if view == "customers" else (*MESSAGES, "order")
     found = (declared.event(role, profiles.event) for role in roles)
     return list(dict.fromkeys(event.name for event in found if event))

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from cdp_sync.model import EventType, Profiles
+from cdp_sync.model import STAGE_CHANGED, EventType, Profiles
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.warehouse.timeline import EventCounts, count_events
@@ -16,6 +16,9 @@ EVENTS = "events"
 
 _PRIORITY = -9_000
 """After the imports of a run, before its segments."""
+
+_AFTER_STAGES = _PRIORITY - 600
+"""After the lifecycles of a run, too."""
 
 
 def events_key(name: str) -> dg.AssetKey:
@@ -54,7 +57,7 @@ def _events_asset(event: EventType) -> dg.AssetsDefinition:
         metadata={"dagster/column_schema": _schema(event)},
         required_resource_keys={"warehouse"},
         pool=WAREHOUSE_POOL,
-        op_tags={"dagster/priority": str(_PRIORITY)},
+        op_tags={"dagster/priority": str(_AFTER_STAGES if event.name == STAGE_CHANGED.name else _PRIORITY)},
     )
     def count(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         warehouse = context.resources.warehouse.warehouse()

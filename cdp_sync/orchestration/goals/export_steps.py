@@ -88,6 +88,9 @@ class DeliverySteps(GoalSteps[G], Generic[G, R]):
     def _record(self, run: R, delivered: Handle) -> model.Report:
         """Record the delivery in the warehouse."""
 
+    def _give_up(self, run: R) -> None:
+        """Undo what a run has written of which nothing is kept. By default there is nothing."""
+
     @abstractmethod
     def _failed(self, error: str) -> model.Report:
         """Return the report of a run that failed as a whole."""
@@ -116,6 +119,7 @@ class DeliverySteps(GoalSteps[G], Generic[G, R]):
 
         def give_up(error: CdpSyncError) -> None:
             if not keep:
+                self._give_up(run)
                 remove(run.folder, run.staging)
             report = self._failed(str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
@@ -137,6 +141,9 @@ class ExportSteps(DeliverySteps[P, E], Generic[P, E]):
         counters = exporting.select_segment(run)
         exporting.verify_recordable(run, counters)
         return counters
+
+    def _give_up(self, run: E) -> None:
+        exporting.release(run)
 
     def _failed(self, error: str) -> model.Report:
         return model.ExportReport(self.goal.name, self.goal.segment, error=error)

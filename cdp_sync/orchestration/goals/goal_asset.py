@@ -20,6 +20,7 @@ from cdp_sync.model import (
     kind_of,
     response_fingerprint,
 )
+from cdp_sync.model.asked import lifecycles_read
 from cdp_sync.orchestration.goals.event_export_steps import EventExportSteps, ResponseExportSteps
 from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.goals.export_steps import FileExportSteps, UserSteps
@@ -27,7 +28,7 @@ from cdp_sync.orchestration.goals.files import files_key, partitions_of
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps
 from cdp_sync.orchestration.goals.groups import groups_key
 from cdp_sync.orchestration.goals.import_steps import FileSteps, SourceSteps
-from cdp_sync.orchestration.goals.segments import segment_key
+from cdp_sync.orchestration.goals.segments import lifecycle_key, segment_key
 
 Shown = Callable[..., Any]
 """An op under the name that the UI shows."""
@@ -113,12 +114,13 @@ def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *
             f"{goal.title or f'Exports profiles to {connection.label}'}.\n\n"
             f"- segment: {profiles.segment(goal.segment).label}; {who}\n{bound}"
             f"- columns: {', '.join(column.field for column in goal.map) or 'none'}\n"
-            f"- {goal.destination}"
+            f"- {goal.destination}{f'{chr(10)}- {goal.lifecycle.words}' if goal.lifecycle else ''}"
         ),
         after=[
             segment_key(goal.segment),
             *map(events_key, goal.read_events(profiles)),
             *map(groups_key, goal.read_groups(profiles)),
+            *map(lifecycle_key, lifecycles_read(goal, profiles)),
         ],
         code_version=export_fingerprint(goal, profiles),
     )
@@ -145,7 +147,11 @@ def build_event_export(
             f"- columns: {', '.join(column.field for column in goal.map)}\n"
             f"- {goal.destination}"
         ),
-        after=[*map(events_key, goal.read_events(profiles)), *([segment_key(goal.segment)] if goal.segment else [])],
+        after=[
+            *map(events_key, goal.read_events(profiles)),
+            *([segment_key(goal.segment)] if goal.segment else []),
+            *map(lifecycle_key, lifecycles_read(goal, profiles)),
+        ],
         code_version=event_export_fingerprint(goal, profiles),
     )
 

@@ -54,8 +54,9 @@ def failure_metadata_of(report: ImportReport) -> Metadata:
 def idle_metadata_of(report: ImportReport | ExportReport | EventExportReport) -> Metadata:
     """Return the metadata of an observation: of a run that found nothing to do. Nothing in it is plotted."""
     files = failure_metadata_of(report) if isinstance(report, ImportReport) else {}
+    caps = _cap_ends(report) if isinstance(report, ExportReport) else {}
     counters = {**asdict(report.counters), "seconds": round(report.seconds, 3)}
-    return {"summary": report.message, **files, _COUNTERS: counters}
+    return {"summary": report.message, **files, **caps, _COUNTERS: counters}
 
 
 def export_metadata_of(report: ExportReport | EventExportReport) -> Metadata:
@@ -76,12 +77,19 @@ def export_metadata_of(report: ExportReport | EventExportReport) -> Metadata:
         "summary": report.message,
         **({"file": report.path, "bytes": report.size} if report.path is not None else {}),
         **reasons,
+        **_cap_ends(report),
         "eligible": report.counters.eligible,
         **asdict(report.counters),
         "dagster/row_count": report.counters.profiles_written,
         "seconds": round(report.seconds, 3),
         **{name: total for name, total in totals.items() if total is not None},
     }
+
+
+def _cap_ends(report: ExportReport) -> Metadata:
+    """Return when the first and the last cap end, where profiles are capped."""
+    named = zip(("first cap ends", "last cap ends"), report.capped_until or (), strict=False)
+    return {name: dg.MetadataValue.timestamp(moment) for name, moment in named}
 
 
 def values_in(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from cdp_sync.lifecycles import LIFECYCLES
 from cdp_sync.model import Profiles, Segment
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.events import events_key
@@ -33,13 +34,18 @@ def segment_key(name: str) -> dg.AssetKey:
     return dg.AssetKey([SEGMENTS, name])
 
 
+def lifecycle_key(name: str) -> dg.AssetKey:
+    """Return a lifecycle's asset key."""
+    return dg.AssetKey([LIFECYCLES, name])
+
+
 def shows_profiles(profiles: Profiles) -> bool:
     """Return whether the catalog has the asset `profiles`: something depends on it."""
-    return bool(profiles.segments or profiles.merge_rules)
+    return bool(profiles.segments or profiles.merge_rules or profiles.lifecycles)
 
 
 def build_segments(profiles: Profiles, imports: Iterable[dg.AssetKey]) -> dg.Definitions:
-    """Return an asset for each segment, and the profiles that segments and merge rules are about, where there are any.
+    """Return an asset for each segment, and the profiles that these, lifecycles and merge rules are about, if any.
 
     The profiles depend on `imports`, the assets of all import goals of the project.
     """
@@ -58,11 +64,18 @@ def build_segments(profiles: Profiles, imports: Iterable[dg.AssetKey]) -> dg.Def
 def _segment_asset(segment: Segment, profiles: Profiles) -> dg.AssetsDefinition:
     asked = dict.fromkeys(part.segment for _, part in segment.when.walk() if part.segment)
     events, groups = profiles.asked_events(segment.name), profiles.asked_groups(segment.name)
+    stages = dict.fromkeys(part.lifecycle for _, part in segment.when.walk() if part.lifecycle)
     words = in_words(segment, profiles)
 
     @dg.asset(
         key=segment_key(segment.name),
-        deps=[PROFILES, *map(segment_key, asked), *map(events_key, events), *map(groups_key, groups)],
+        deps=[
+            PROFILES,
+            *map(segment_key, asked),
+            *map(events_key, events),
+            *map(groups_key, groups),
+            *map(lifecycle_key, stages),
+        ],
         group_name=SEGMENTS,
         description=f"{segment.label}.\n\n{words}",
         kinds={"duckdb"},

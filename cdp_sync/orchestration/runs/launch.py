@@ -8,6 +8,7 @@ import dagster as dg
 
 from cdp_sync.calling import call
 from cdp_sync.errors import Terminal, UnknownName
+from cdp_sync.lifecycles import LIFECYCLES
 from cdp_sync.model import EventExportReport, ExportReport, GoalState, ImportReport, Report
 from cdp_sync.model.connection import RESERVED
 from cdp_sync.model.suggestion import one_of
@@ -129,10 +130,10 @@ def _report_of(definitions: dg.Definitions, key: dg.AssetKey) -> Report:
 
 
 def _selected_by(definitions: dg.Definitions, goal: dg.AssetKey) -> list[dg.AssetKey]:
-    """Return the segment and the types of events of an export goal; nothing of an import goal, or of no goal."""
+    """Return the segment, events and lifecycles of an export goal; nothing of an import goal, or of no goal."""
     graph = definitions.resolve_asset_graph()
     parents = graph.get(goal).parent_keys if graph.has(goal) else ()
-    return [parent for parent in parents if parent.path[0] in (SEGMENTS, EVENTS)]
+    return [parent for parent in parents if parent.path[0] in (SEGMENTS, EVENTS, LIFECYCLES)]
 
 
 def _job(definitions: dg.Definitions, order: Order) -> tuple[dg.JobDefinition, list[dg.AssetKey]]:

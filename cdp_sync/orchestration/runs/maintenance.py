@@ -15,11 +15,13 @@ import dagster as dg
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import Maintenance, Profiles
 from cdp_sync.model.counting import counted
+from cdp_sync.model.lifecycle_goal import LONGEST
 from cdp_sync.orchestration.dagster_internals import remove_event_file
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import is_files_key, partitions_of
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.run_tags import connections_of
+from cdp_sync.warehouse.caps import remove_touches
 from cdp_sync.warehouse.events import count_expired, expire_events
 from cdp_sync.warehouse.history import runs_with_work
 
@@ -32,6 +34,7 @@ _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagste
 def build_maintenance(declared: Maintenance, profiles: Profiles) -> dg.Definitions:
     """Return the job that removes what is old, and its daily schedule."""
     remove_what_is_old, remove_old_events = _removes_runs(declared), _removes_events(profiles)
+    remove_old_touches = _removes_touches() if profiles.lifecycles else None
 
     @dg.job(
         name="maintenance",
@@ -43,8 +46,9 @@ def build_maintenance(declared: Maintenance, profiles: Profiles) -> dg.Definitio
     )
     def maintenance() -> None:
         removed = remove_what_is_old()
-        if remove_old_events:
-            remove_old_events(after=removed)
+        for remove in (remove_old_events, remove_old_touches):
+            if remove:
+                remove(after=removed)
 
     schedule = dg.ScheduleDefinition(
         name="maintenance_schedule",
@@ -117,6 +121,25 @@ def _removes_events(profiles: Profiles) -> dg.OpDefinition | None:
         context.add_output_metadata({f"{name} events removed": count for name, count in found.items()})
 
     return remove_old_events
+
+
+def _removes_touches() -> dg.OpDefinition:
+    """Return the op that removes touches that count in no period any more."""
+
+    @dg.op(
+        description=f"Remove touches of lifecycles that are older than {LONGEST.days} days: no threshold counts them.",
+        ins={"after": dg.In(dg.Nothing)},
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={"warehouse"},
+        pool=WAREHOUSE_POOL,
+    )
+    def remove_old_touches(context: dg.OpExecutionContext) -> None:
+        with context.resources.warehouse.warehouse().open("write") as session:
+            removed = remove_touches(session, datetime.now(UTC) - LONGEST)
+        context.log.info(f"Touches removed: {removed:,}.")
+        context.add_output_metadata({"touches removed": removed})
+
+    return remove_old_touches
 
 
 def forget_runs(instance: dg.DagsterInstance, ended_before: datetime, until: float) -> tuple[int, bool]:

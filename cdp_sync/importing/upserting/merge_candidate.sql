@@ -1,6 +1,6 @@
 -- New profiles that may share a value of a rule with another one, new or not. Few are: what all rows say is compared
--- first, and only then whom they are about.
-create or replace temp table candidate as
+-- first, and only then the profiles that they are about.
+create or replace temp table merge_candidate as
 with said as materialized (
     select row, hash(property, value) as hash from ({said}) where length(value) >= $shortest
 ),

@@ -1,0 +1,64 @@
+"""Reference implementation of lifecycles: stages of one profile at a time, kept in dicts, without SQL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cdp_sync.model import Condition, Lifecycle, Profiles
+from cdp_sync_tests.exporting.segment_oracle import meets
+
+Person = Mapping[str, Any]
+Change = tuple[str, str, str | None, str | None, datetime]
+"""A lifecycle, a profile, the stages before and after, and when."""
+
+
+@dataclass
+class Stages:
+    """The stages that were kept, and every change that was noted."""
+
+    profiles: Profiles
+    held: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
+    """The stage of a profile in a lifecycle, and since when."""
+    changes: list[Change] = field(default_factory=list)
+
+    def keep(self, lifecycle: Lifecycle, people: Mapping[str, Person], now: datetime) -> None:
+        """Bring the stages up to a moment, given the live profiles by id."""
+        for key in [key for key in self.held if key[0] == lifecycle.name and key[1] not in people]:
+            del self.held[key]  # merged into another one, or gone: no change of its own
+        for name, person in people.items():
+            key = lifecycle.name, name
+            before, after = self.held.get(key, (None,))[0], self.stage(lifecycle, name, person, now)
+            if before == after:
+                continue
+            self.changes.append((lifecycle.name, name, before, after, now))
+            self.held.pop(key, None)
+            if after:
+                self.held[key] = after, now
+
+    def stage(self, lifecycle: Lifecycle, name: str, person: Person, now: datetime) -> str | None:
+        """Return the stage of a profile at a moment: None outside the lifecycle."""
+
+        def holds(when: Condition | None) -> bool:
+            return bool(when) and self.holds(name, person, when, now)
+
+        if not holds(lifecycle.enter):
+            return None
+        if holds(lifecycle.complete) and not holds(lifecycle.reenter):
+            return "completed"
+        return ([stage.name for stage in lifecycle.stages if holds(stage.when)] or ["unassigned"])[-1]
+
+    def holds(self, name: str, person: Person, when: Condition | None, now: datetime) -> bool:
+        """Return whether a profile meets a condition, also one about the stages that were kept."""
+        if when is None:
+            return False
+        if when.all is not None:
+            return all(self.holds(name, person, part, now) for part in when.all)
+        if when.any is not None:
+            return any(self.holds(name, person, part, now) for part in when.any)
+        if when.not_ is not None:
+            return not self.holds(name, person, when.not_, now)
+        if when.lifecycle is not None:
+            stage = self.held.get((when.lifecycle, name), (None,))[0]
+            return stage in when.stage if when.stage else stage not in (None, "completed")
+        return meets(person, when, self.profiles, now)
