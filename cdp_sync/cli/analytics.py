@@ -40,8 +40,6 @@ def analytics(
 
     docs/analytics.md defines each figure. A file is CSV, or JSON where its name ends so.
     """
-    from cdp_sync.private import write_private
-
     if (view == "campaign") != (name is not None):
         raise click.UsageError("`campaign` needs the id or the name of a campaign, and no other view takes one.")
     figures = _figures(view, name, _timeframe(since, until, by))
@@ -52,7 +50,7 @@ def analytics(
     if form == "table":
         raise click.UsageError("--output writes CSV or JSON: leave out `--format table`.")
     try:
-        write_private(output, figures.text(form))
+        output.write_text(figures.text(form), encoding="utf-8")
     except OSError as problem:
         raise click.FileError(str(output), problem.strerror or "it cannot be written") from problem
 
