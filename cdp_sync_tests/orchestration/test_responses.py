@@ -54,9 +54,8 @@ def outbox(project: Project) -> dict[str, str]:
     return found
 
 
-def look(project: Project, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
+def look(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
     """Return what the sensor answers."""
-    sensor = project.load().resolve_sensor_def("shop_mailings")
     found = sensor(dg.build_sensor_context(instance=instance, cursor=cursor))
     assert isinstance(found, dg.SensorResult)
     return found
@@ -89,38 +88,41 @@ def test_a_run_exports_the_responses_that_are_due(shop: Project, instance: dg.Da
 
 def test_the_sensor_runs_what_is_due(shop: Project, instance: dg.DagsterInstance) -> None:
     """When events are there of a mailing that is due, it requests the goal alone; then it waits for more of them."""
-    assert look(shop, instance).skip_reason is not None
+    definitions = shop.load()
+    sensor = definitions.resolve_sensor_def("shop_mailings")
+    assert look(sensor, instance).skip_reason is not None
     output_of(cdp_sync("run", "shop", "--goal", "mails"))
-    found = look(shop, instance)
+    found = look(sensor, instance)
     (request,) = found.run_requests or ()
     assert (request.asset_selection, request.tags) == ([EXPORTED], {"reason": "mailings due"})
-    assert [each.run_key for each in look(shop, instance, found.cursor).run_requests or ()] == [request.run_key]
-    job = shop.load().resolve_job_def("shop_sync")
+    assert [each.run_key for each in look(sensor, instance, found.cursor).run_requests or ()] == [request.run_key]
+    job = definitions.resolve_job_def("shop_sync")
     result = job.execute_in_process(
         instance=instance, asset_selection=request.asset_selection, run_config=QUIET, raise_on_error=False
     )
     assert result.success
     assert list(outbox(shop)) == ["responses_spring.csv"]
-    after = look(shop, instance, found.cursor)
+    after = look(sensor, instance, found.cursor)
     assert not after.run_requests
-    assert "No event has come" in str(look(shop, instance, after.cursor).skip_reason)
+    assert "No event has come" in str(look(sensor, instance, after.cursor).skip_reason)
 
     shop.deliver("/inbox/mails_2.csv", mails(f"ada@example.com,3,spring,,{ago(1)}"), minutes=1)
     output_of(cdp_sync("run", "shop", "--goal", "mails"))
-    (grown,) = look(shop, instance, after.cursor).run_requests or ()
+    (grown,) = look(sensor, instance, after.cursor).run_requests or ()
     assert grown.run_key != request.run_key
 
 
 def test_the_sensor_waits_for_runs_and_writers(shop: Project, instance: dg.DagsterInstance) -> None:
     """While a run of the connection has not ended, or another process holds the warehouse, it requests nothing."""
     output_of(cdp_sync("run", "shop", "--goal", "mails"))
-    job = shop.load().resolve_job_def("shop_sync")
+    definitions = shop.load()
+    sensor, job = definitions.resolve_sensor_def("shop_mailings"), definitions.resolve_job_def("shop_sync")
     run = instance.create_run_for_job(job, tags={"connection": "shop"}, status=dg.DagsterRunStatus.STARTED)
-    assert "has not ended" in str(look(shop, instance).skip_reason)
+    assert "has not ended" in str(look(sensor, instance).skip_reason)
     instance.delete_run(run.run_id)
     with shop.warehouse.open("write"):
-        assert "next tick looks again" in str(look(shop, instance).skip_reason)
-    assert look(shop, instance).run_requests
+        assert "next tick looks again" in str(look(sensor, instance).skip_reason)
+    assert look(sensor, instance).run_requests
 
 
 def test_goals_that_are_off_have_no_sensor(shop: Project) -> None:
