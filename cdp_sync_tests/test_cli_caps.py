@@ -1,6 +1,7 @@
 """Caps on the command line: the counters of runs, previews, the history, and the caps of a profile."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -76,10 +77,24 @@ def test_caps_are_shown_of_a_profile_and_in_a_preview(capped: Project) -> None:
     assert "The lifecycle welcome is off" in output_of(cdp_sync("export", "shop", "--goal", "first", "--preview"))
 
 
-def test_what_one_goal_counts_caps_the_others(capped: Project) -> None:
-    """Events that a goal counts are touches for every goal of the stage, of whatever connection."""
+def test_imported_opens_that_one_goal_counts_cap_the_others(capped: Project) -> None:
+    """Events that a goal counts are touches for every goal of the stage, also one of another connection."""
     connect(capped, counts="email_opened")
+    silent = {"name": "welcome", "threshold": ONCE["threshold"]}
+    other = export("other", segment="everybody", changes="all", lifecycle=silent)
+    opens = {"type": "email_opened", "id": "Id", "time": "At"}
+    capped.connect("mail", goal("opens", events=[opens], map=[]), export_profiles=[other])
     assert declared_profiles().lifecycle["welcome"].counted == (("fresh", "email_opened"),)
+    people = ends(answer("run", "shop", "--goal", "customers", "--json")["goals"])
+    assert people == {}
+    written, none = ends(answer("run", "mail", "--json")["goals"])["other"]
+    assert (written > 1, none) == (True, 0)
+    opened_at = datetime.now(UTC)
+    capped.deliver("/inbox/opens_1.csv", f"Email,Id,At\nada@example.com,o1,{opened_at.isoformat()}\n")
+    (report,) = (each for each in answer("run", "mail", "--json")["goals"] if each["goal"] == "other")
+    assert ends([report]) == {"other": (written - 1, 1)}
+    end = datetime.fromisoformat(report["capped_until_first"])
+    assert end == opened_at + timedelta(days=1)
 
 
 def test_a_delivery_that_failed_counts_once(capped: Project) -> None:

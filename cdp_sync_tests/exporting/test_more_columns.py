@@ -120,9 +120,8 @@ def test_personal_properties_leave_at_level_two_only(side: CapSide) -> None:
     report = side.run(goal(column("email")), NOON)
     assert (report.counters.profiles_without_consent, report.counters.profiles_written) == (2, 1)
     assert side.run(goal(name="names"), NOON).counters.profiles_written == 3
-    model = side.profiles
     personal = [{**prop, "personal": prop["name"] == "name"} for prop in PROPERTIES]
-    side.profiles = Profiles.model_validate({**model.model_dump(by_alias=True), "properties": [*personal, LEVEL]})
+    side.profiles = Profiles.model_validate({"properties": [*personal, LEVEL], "segments": [EVERYBODY]})
     assert side.run(goal(name="names"), NOON).counters.profiles_without_consent == 2
     addresses = file_goal(map=[column("email")], name="addresses")
     assert side.run(addresses, NOON).counters.profiles_without_consent == 0

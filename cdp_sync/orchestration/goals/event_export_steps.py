@@ -1,12 +1,12 @@
 """The steps of export goals of events, and of responses, which are made of events."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import dagster as dg
 
@@ -46,12 +46,20 @@ class EventFileSteps(DeliverySteps[G, R], Generic[G, R]):
         return {**selected, "files": [asdict(file) | {"local": str(file.local)} for file in files]}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
-        """Put the files on the server: each complete, or not at all."""
+        """Put the files on the server: each complete, or not at all. Remove those that are kept no longer."""
         files = [exporting.LocalFile(**{**file, "local": Path(file["local"])}) for file in written["files"]]
-        if not files:
-            with ExitStack() as opened:
-                self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
-            return {**written, "delivered": []}
+        delivered = self._deliver(context, written, files) if files else []
+        run, paths = staged(self._run(context, written)), [file["path"] for file in delivered]
+        with ExitStack() as opened:
+            server = cache(lambda: opened.enter_context(self.client(context)))
+            if not files:
+                self.clear_uploads(context, server)
+            removed = self._remove(run, server, paths, context.log.warning)
+        return {**written, "delivered": delivered, "removed": [asdict(file) for file in removed]}
+
+    def _deliver(
+        self, context: dg.OpExecutionContext, written: Handle, files: Sequence[exporting.LocalFile]
+    ) -> list[Handle]:
         run, uploads = self._run(context, written), data_folder().uploads(self.connection.name)
         sent = {file.name: model.RemoteFile(run.now, file.name, file.size) for file in files}
 
@@ -67,7 +75,7 @@ class EventFileSteps(DeliverySteps[G, R], Generic[G, R]):
                 delivered = exporting.deliver_event_files(ready, server, files, uploads, progress=progress)
             return [asdict(file) for file in delivered]
 
-        return {**written, "delivered": self._attempt(context, run, "sending", deliver)}
+        return self._attempt(context, run, "sending", deliver)
 
     @abstractmethod
     def _write(self, run: R) -> Sequence[exporting.LocalFile]:
@@ -75,13 +83,24 @@ class EventFileSteps(DeliverySteps[G, R], Generic[G, R]):
 
     def _record(self, run: R, delivered: Handle) -> model.EventExportReport:
         files = [exporting.DeliveredFile(**file) for file in delivered["delivered"]]
-        return self._note(run, model.EventCounters(**delivered["counters"]), files)
+        removed = [exporting.RemovedFile(**file) for file in delivered["removed"]]
+        return self._note(run, model.EventCounters(**delivered["counters"]), files, removed)
 
     @abstractmethod
     def _note(
-        self, run: R, counters: model.EventCounters, files: Sequence[exporting.DeliveredFile]
+        self,
+        run: R,
+        counters: model.EventCounters,
+        files: Sequence[exporting.DeliveredFile],
+        removed: Sequence[exporting.RemovedFile],
     ) -> model.EventExportReport:
         """Record the delivery in the warehouse."""
+
+    def _remove(
+        self, run: R, server: Callable[[], Any], delivered: Sequence[str], warn: Callable[[str], object]
+    ) -> Sequence[exporting.RemovedFile]:
+        """Remove the files of the goal that are kept no longer; of most goals none is removed."""
+        return ()
 
     def _failed(self, error: str) -> model.EventExportReport:
         return model.EventExportReport(self.goal.name, error=error)
@@ -103,9 +122,22 @@ class EventExportSteps(EventFileSteps[model.EventExportGoal, exporting.EventRun]
         return exporting.write_event_files(run)
 
     def _note(
-        self, run: exporting.EventRun, counters: model.EventCounters, files: Sequence[exporting.DeliveredFile]
+        self,
+        run: exporting.EventRun,
+        counters: model.EventCounters,
+        files: Sequence[exporting.DeliveredFile],
+        removed: Sequence[exporting.RemovedFile],
     ) -> model.EventExportReport:
-        return exporting.record_events(run, counters, files)
+        return exporting.record_events(run, counters, files, removed)
+
+    def _remove(
+        self,
+        run: exporting.EventRun,
+        server: Callable[[], Any],
+        delivered: Sequence[str],
+        warn: Callable[[str], object],
+    ) -> Sequence[exporting.RemovedFile]:
+        return exporting.remove_old_files(run, server, delivered, warn)
 
 
 @dataclass(frozen=True)
@@ -124,6 +156,10 @@ class ResponseExportSteps(EventFileSteps[model.ResponseExportGoal, exporting.Res
         return exporting.write_response_files(run)
 
     def _note(
-        self, run: exporting.ResponseRun, counters: model.EventCounters, files: Sequence[exporting.DeliveredFile]
+        self,
+        run: exporting.ResponseRun,
+        counters: model.EventCounters,
+        files: Sequence[exporting.DeliveredFile],
+        removed: Sequence[exporting.RemovedFile],
     ) -> model.EventExportReport:
         return exporting.record_responses(run, counters, files)
