@@ -1,9 +1,10 @@
 """What `scan`, `segment`, `profile` and `export --preview` show: what a run would find. Nothing is changed."""
 
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,9 +24,10 @@ from cdp_sync.errors import (
     Terminal,
     UnknownName,
 )
-from cdp_sync.exporting import EventRun, FileRun, UserRun, planned
+from cdp_sync.exporting import EventRun, FileRun, ResponseRun, UserRun, planned
 from cdp_sync.exporting.events.preview import preview_events
 from cdp_sync.exporting.preview import ExportPreview, preview_export
+from cdp_sync.exporting.responses.preview import preview_responses
 from cdp_sync.importing import ScannedFile, scan_directory
 from cdp_sync.importing.preview import Preview, preview
 from cdp_sync.importing.reading.normalize import ReaderName
@@ -312,8 +314,7 @@ def look_at_export(
     declared = declarations.connection(connection)
     with TemporaryDirectory() as folder:
         found: Any = declarations.export_goal(connection, goal)
-        is_events = found in declared.event_exports
-        run_type: Any = EventRun if is_events else UserRun if model.kind_of(declared).audience else FileRun
+        run_type, show = _preview_of(declared, found, reserve=warehouse is not None)
         run = run_type(
             run_id="preview",
             connection=connection,
@@ -325,6 +326,16 @@ def look_at_export(
             folder=Path(folder),
             now=datetime.now(UTC),
         )
-        if run_type is FileRun:
-            run = planned(run, create=False)
-        return preview_events(run) if is_events else preview_export(run, reserve=warehouse is not None)
+        return show(planned(run, create=False) if run_type is FileRun else run)
+
+
+def _preview_of(
+    connection: model.Connection, goal: object, *, reserve: bool
+) -> tuple[Any, Callable[[Any], ExportPreview]]:
+    """Return the type of a goal's runs, and what works out what one would deliver."""
+    if isinstance(goal, model.EventExportGoal):
+        return EventRun, preview_events
+    if isinstance(goal, model.ResponseExportGoal):
+        return ResponseRun, preview_responses
+    run_type = UserRun if model.kind_of(connection).audience else FileRun
+    return run_type, partial(preview_export, reserve=reserve)

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from cdp_sync.analytics import VIEWS, Timeframe, view_figures
 from cdp_sync.cli import main
 from cdp_sync.connectors.bluecore import fields
 from cdp_sync.connectors.bluecore.campaigns import Campaign, Definitions, Eligibility, GroupAttribute, Integration
@@ -39,6 +41,7 @@ from cdp_sync.model import (
     EVENT_COUNTERS,
     EXPORT_COUNTERS,
     STAGE_CHANGED,
+    Analytics,
     EventColumn,
     EventExportGoal,
     EventType,
@@ -56,6 +59,7 @@ from cdp_sync.model import (
     Profiles,
     Property,
     Rate,
+    ResponseExportGoal,
     Rollup,
     Schedule,
     Score,
@@ -75,6 +79,8 @@ from cdp_sync.model.lifecycle_goal import GoalLifecycle, Threshold
 from cdp_sync.model.merge_rule import MOST_HOLDERS, MOST_MERGES, SHORTEST, MergeCondition, MergeRule
 from cdp_sync.model.operators import NAMES
 from cdp_sync.model.property import MergeStrategy
+from cdp_sync.model.response_export import ResponseEvents
+from cdp_sync.warehouse import Warehouse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -84,6 +90,8 @@ ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 LIFECYCLES = (ROOT / "docs" / "lifecycles.md").read_text(encoding="utf-8")
 MERGING = (ROOT / "docs" / "merging.md").read_text(encoding="utf-8")
+ANALYTICS = (ROOT / "docs" / "analytics.md").read_text(encoding="utf-8")
+RESPONSES = (ROOT / "docs" / "responses.md").read_text(encoding="utf-8")
 SCORES = (ROOT / "docs" / "scores.md").read_text(encoding="utf-8")
 SPOTLER = (ROOT / "docs" / "spotler.md").read_text(encoding="utf-8")
 PROJECTS = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
@@ -148,6 +156,30 @@ def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> Non
     """Every field that can be declared stands in docs/iterable.md."""
     names = [field.alias or name for name, field in declared.model_fields.items()]
     assert [name for name in names if f"`{name}`" not in ITERABLE] == []
+
+
+def test_every_figure_and_key_of_analytics_is_documented() -> None:
+    """docs/analytics.md defines every figure of every view, and has every key; the model that it shows is in order."""
+    frame = Timeframe(date(2026, 1, 1), date(2026, 1, 1))
+    with Warehouse(Path("nowhere")).open("read") as session:
+        names = {name for view in VIEWS for name in view_figures(session, Profiles(properties=()), view, frame).names}
+    assert [name for name in sorted({*names, *Analytics.model_fields, *VIEWS}) if f"`{name}`" not in ANALYTICS] == []
+    (shown,) = [yaml.safe_load(block)["attributes"] for block in blocks(ANALYTICS, "yaml")]
+    assert find_profile_problems(Profiles.model_validate(shown)) == []
+    for line in filter(None, "\n".join(blocks(ANALYTICS, "console")).splitlines()):
+        assert line.startswith("$ cdp-sync analytics"), line
+
+
+def test_every_field_of_responses_is_documented() -> None:
+    """docs/responses.md has every field of a goal and every column of its files; the goal that it shows is in order."""
+    named = [*ResponseExportGoal.model_fields, *ResponseEvents.model_fields, "mailing", "link", "clicks"]
+    assert [name for name in named if f"`{name}`" not in RESPONSES] == []
+    (shown,) = map(yaml.safe_load, blocks(RESPONSES, "yaml"))
+    email = {"name": "email", "type": "email", "identifier": True}
+    types = ["email_delivered", "email_opened", "email_link_clicked"]
+    profiles = Profiles.model_validate({"properties": [email], "event_types": types})
+    (goal,) = (ResponseExportGoal.model_validate(each) for each in shown["export_responses"])
+    assert list(goal.problems(profiles)) == []
 
 
 @pytest.mark.parametrize("declared", [Score, Rate, Share])

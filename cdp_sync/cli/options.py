@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cdp_sync.warehouse import Warehouse
 
 T = TypeVar("T")
-_GOALS = ("import_groups", "import_profiles", "export_profiles", "export_events")
+_GOALS = ("import_groups", "import_profiles", "export_profiles", "export_events", "export_responses")
 
 
 def complete_connections(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:

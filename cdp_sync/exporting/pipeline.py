@@ -14,7 +14,10 @@ from cdp_sync.exporting.events.removing import Remover, remove_old_files
 from cdp_sync.exporting.events.select import select_events, verify_events_recordable
 from cdp_sync.exporting.files.delivering import Target, deliver_file, write_file
 from cdp_sync.exporting.recording import record_delivery
-from cdp_sync.exporting.run import EventRun, FileRun, UserRun
+from cdp_sync.exporting.responses.delivering import write_response_files
+from cdp_sync.exporting.responses.recording import record_responses
+from cdp_sync.exporting.responses.select import select_responses, verify_responses_recordable
+from cdp_sync.exporting.run import EventRun, FileRun, ResponseRun, UserRun
 from cdp_sync.exporting.select import select_segment, verify_recordable
 from cdp_sync.model import EventExportReport, ExportReport
 
@@ -41,6 +44,15 @@ def export_events(run: EventRun, server: EventTarget, uploads: Path) -> EventExp
     delivered = deliver_event_files(run, server, files, uploads) if files else ()
     removed = remove_old_files(run, lambda: server, [file.path for file in delivered])
     return record_events(run, counters, delivered, removed)
+
+
+def export_responses(run: ResponseRun, server: Target, uploads: Path) -> EventExportReport:
+    """Put responses on a server, as files; `uploads` is the folder where `clear_uploads` looks."""
+    counters = select_responses(run)
+    verify_responses_recordable(run)
+    files = write_response_files(run)
+    delivered = deliver_event_files(run, server, files, uploads) if files else ()
+    return record_responses(run, counters, delivered)
 
 
 def export_users(run: UserRun, audience: Audience) -> ExportReport:

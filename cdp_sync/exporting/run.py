@@ -1,5 +1,7 @@
 """One run of one export goal: the value that every step receives."""
 
+import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
@@ -16,10 +18,12 @@ from cdp_sync.model import (
     ExportFormat,
     ExportGoal,
     FileExportGoal,
+    ResponseExportGoal,
     Run,
     event_export_fingerprint,
     event_scope,
     export_fingerprint,
+    response_fingerprint,
 )
 from cdp_sync.model.event_export import GOAL_AND_TIMESTAMP
 from cdp_sync.model.export import SEGMENT_AND_TIMESTAMP
@@ -35,7 +39,7 @@ _SUFFIXES = {"none": "", "gzip": ".gz", "zip": ".zip"}
 class DeliveryRun(Run):
     """One run of one export goal, whatever it delivers."""
 
-    goal: ExportGoal | EventExportGoal
+    goal: ExportGoal | EventExportGoal | ResponseExportGoal
     objectives: tuple[str, ...]
     warehouse: Warehouse
     staging: Path
@@ -207,6 +211,46 @@ class EventRun(DeliveryRun):
     def path(self, name: str) -> str:
         """Return directory and name on the server."""
         return f"{self.goal.directory.rstrip('/')}/{name}"
+
+
+@dataclass(frozen=True)
+class ResponseRun(DeliveryRun):
+    """One run of a goal that puts files of responses on a server."""
+
+    goal: ResponseExportGoal
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of everything declared that affects what is written."""
+        return response_fingerprint(self.goal, self.profiles)
+
+    @property
+    def scope(self) -> str:
+        """What affects what is written, and whose responses: where it changes, every mailing is delivered again."""
+        return " ".join((self.fingerprint, *self.objectives))
+
+    def text_name(self, mailing: str, link: str) -> str:
+        """Return the name of a file before it is packed; of a file of contacts the link is empty."""
+        name = ".".join(_in_name(part) for part in (mailing, link) if part)
+        return _after_name(self.goal.file.name, [name, *([self.stamp] if self.goal.file.timestamp else [])])
+
+    def path(self, name: str) -> str:
+        """Return directory and name on the server."""
+        return f"{self.goal.directory.rstrip('/')}/{name}"
+
+
+_LONGEST = 80
+"""Characters of a mailing or a link that a file's name has."""
+
+
+def _in_name(text: str) -> str:
+    """Return a text for the name of a file: letters, digits, `_` and `-`, and a digest where it had others.
+
+    >>> _in_name("spring_2026"), _in_name("50% off!")
+    ('spring_2026', '50__off_-bedee95f')
+    """
+    kept = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:_LONGEST]
+    return kept if kept == text else f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def packed_name(name: str, file: ExportFile) -> str:

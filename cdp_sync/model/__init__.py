@@ -1,5 +1,6 @@
 """What an author declares and what a run reports: frozen values. No I/O, no Dagster, no SQL but type names."""
 
+from cdp_sync.model.analytics import Analytics
 from cdp_sync.model.connection import Connection, Notifications, SftpConnection, Watch
 from cdp_sync.model.counting import counted
 from cdp_sync.model.declared import Declared
@@ -9,7 +10,13 @@ from cdp_sync.model.event_export import EventColumn, EventExportGoal
 from cdp_sync.model.event_import import EventImport, EventMapping, ItemsImport
 from cdp_sync.model.event_report import EVENT_COUNTERS, EventCounters, EventExportReport
 from cdp_sync.model.export import AudienceGoal, ExportColumn, ExportFile, ExportGoal, FileExportGoal
-from cdp_sync.model.fingerprint import event_export_fingerprint, event_scope, export_fingerprint, fingerprint
+from cdp_sync.model.fingerprint import (
+    event_export_fingerprint,
+    event_scope,
+    export_fingerprint,
+    fingerprint,
+    response_fingerprint,
+)
 from cdp_sync.model.format import WHITE_SPACE, ExportFormat, Format
 from cdp_sync.model.goal import (
     Completeness,
@@ -45,6 +52,7 @@ from cdp_sync.model.report import (
     Report,
     Run,
 )
+from cdp_sync.model.response_export import ResponseExportGoal
 from cdp_sync.model.rollup import Rollup
 from cdp_sync.model.schedule import Maintenance, Schedule, WeekdayOfMonth
 from cdp_sync.model.score import Rate, Score, Share

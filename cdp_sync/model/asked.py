@@ -6,6 +6,7 @@ from cdp_sync.model.event_export import EventExportGoal
 from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.lifecycle import STAGE_CHANGED, Lifecycle
 from cdp_sync.model.profile import Profiles
+from cdp_sync.model.response_export import ResponseExportGoal
 from cdp_sync.model.segment import Condition
 
 
@@ -48,7 +49,7 @@ def asked_lifecycles(conditions: Iterable[Condition], profiles: Profiles) -> tup
     return tuple(dict.fromkeys(part.lifecycle for part in asked_parts(conditions, profiles) if part.lifecycle))
 
 
-def lifecycles_read(goal: ExportGoal | EventExportGoal, profiles: Profiles) -> tuple[str, ...]:
+def lifecycles_read(goal: ExportGoal | EventExportGoal | ResponseExportGoal, profiles: Profiles) -> tuple[str, ...]:
     """Return the lifecycles whose stages an export goal reads, itself or by its segment; each after those it reads.
 
     Of a goal that reads events of changed stages these are all.

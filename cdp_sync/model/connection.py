@@ -14,16 +14,17 @@ from cdp_sync.model.group_import import FileGroupGoal, GroupRules
 from cdp_sync.model.kind import kind_of
 from cdp_sync.model.mail_address import is_address
 from cdp_sync.model.profile import Profiles
+from cdp_sync.model.response_export import ResponseExportGoal
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
 
-RESERVED = frozenset({"segments", "events", "profiles", "groups", "lifecycles", "broken_connections"})
+RESERVED = frozenset({"segments", "events", "profiles", "groups", "lifecycles", "analytics", "broken_connections"})
 """Asset keys and groups that are no connection's."""
 
-LISTED = ("import_groups", "import_profiles", "export_profiles", "export_events")
+LISTED = ("import_groups", "import_profiles", "export_profiles", "export_events", "export_responses")
 """The lists of goals, in running order."""
 
-PlacedGoal = tuple[str, RowRules | ExportGoal | EventExportGoal]
+PlacedGoal = tuple[str, RowRules | ExportGoal | EventExportGoal | ResponseExportGoal]
 """A goal and its place in the declaration, such as `export_events[0]`."""
 
 _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", re.DOTALL)
@@ -169,17 +170,22 @@ class Connection(Declared):
         return getattr(self, "export_events", ())
 
     @property
+    def response_exports(self) -> tuple[ResponseExportGoal, ...]:
+        """Goals that export responses, in running order: those of `export_responses`, where the kind has that."""
+        return getattr(self, "export_responses", ())
+
+    @property
     def imports(self) -> tuple[RowRules, ...]:
         """All import goals, in running order."""
         return (*self.group_goals, *self.import_profiles)
 
     @property
-    def exports(self) -> tuple[ExportGoal | EventExportGoal, ...]:
+    def exports(self) -> tuple[ExportGoal | EventExportGoal | ResponseExportGoal, ...]:
         """All export goals, in running order."""
-        return (*self.export_profiles, *self.event_exports)
+        return (*self.export_profiles, *self.event_exports, *self.response_exports)
 
     @property
-    def goals(self) -> tuple[RowRules | ExportGoal | EventExportGoal, ...]:
+    def goals(self) -> tuple[RowRules | ExportGoal | EventExportGoal | ResponseExportGoal, ...]:
         """All goals, in running order."""
         return (*self.imports, *self.exports)
 
@@ -241,13 +247,15 @@ _EVENTS = {
     "map": [{"field": "Email", "property": "email"}, {"field": "Time", "happened_at": True}],
 }
 
+_RESPONSES = {"name": "responses", "directory": "/outbox", "after_hours": 24, "links": "one_file"}
+
 
 class SftpConnection(Connection):
     """Exchanges delimited files with an SFTP server.
 
     Every import goal becomes one asset with the steps *scan directory*, *parse files*, *link identifiers* and *upsert
     profiles*, every export goal one with *select segment*, *write file*, *deliver file* and *record delivery*, or
-    with *select events*, *write files*, *deliver files* and *record delivery*; the
+    with *select events* or *select responses*, *write files*, *deliver files* and *record delivery*; the
     connection becomes a job that runs its enabled goals in the order listed.
     """
 
@@ -263,6 +271,8 @@ class SftpConnection(Connection):
     """Export goals, in running order; they run after the imports."""
     export_events: Annotated[tuple[EventExportGoal, ...], Field(examples=[[_EVENTS]])] = ()
     """Export goals of events, in running order; they run after the exports of profiles."""
+    export_responses: Annotated[tuple[ResponseExportGoal, ...], Field(examples=[[_RESPONSES]])] = ()
+    """Export goals of the responses to mailings, in running order; they run last."""
 
     @property
     def imports(self) -> tuple[FileGroupGoal | FileGoal, ...]:

@@ -14,7 +14,7 @@ from cdp_sync.model.suggestion import allowed
 _PARTS = (
     "files", "checks", "scan_directory", "parse_files", "fetch_profiles", "link_identifiers", "upsert_profiles",
     "select_segment", "write_file", "write_users", "deliver_file", "deliver_users", "record_delivery",
-    "select_events", "write_files", "deliver_files",
+    "select_events", "select_responses", "write_files", "deliver_files",
 )  # fmt: skip
 """Parts of a goal that have names of their own in Dagster's catalog."""
 
@@ -76,7 +76,13 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
             found += [f"segments[{index}].{place}{problem}" for problem in _problems_of(condition, profiles)]
         if cycle := find_cycle(segment, profiles):
             found.append(f"segments[{index}].when: the segment asks about itself: {' → '.join(cycle)}")
-    return found
+    return [*found, *_analytics_problems(profiles)]
+
+
+def _analytics_problems(profiles: Profiles) -> Iterator[str]:
+    if profiles.analytics:
+        problems = profiles.analytics.problems(profiles.event, profiles.by_name)
+        yield from (f"analytics.{problem}" for problem in problems)
 
 
 def _computed_problems(profiles: Profiles) -> Iterator[str]:

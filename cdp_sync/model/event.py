@@ -177,6 +177,7 @@ READY_MADE: dict[str, list[dict[str, Any]]] = {
         _PRODUCTS,
     ],
     "abandoned_basket": [*_text("basket_id"), *_decimal("total_revenue"), *_text("url"), _PRODUCTS],
+    "email_sent": _MESSAGE,
     "email_delivered": _MESSAGE,
     "email_opened": [*_MESSAGE, *_text("user_agent", "device", "city", "region", "country")],
     "email_link_clicked": [*_MESSAGE, *_text("url", "link_id", "user_agent", "device", "city", "region", "country")],

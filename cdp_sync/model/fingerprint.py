@@ -11,6 +11,7 @@ from cdp_sync.model.export import ExportGoal
 from cdp_sync.model.goal import Goal, ImportGoal
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.records import Records
+from cdp_sync.model.response_export import ResponseExportGoal
 from cdp_sync.model.rollup import Rollup
 
 _AFFECTS_IMPORT = {"link": True, "blocked_values": True, "allow_new_profiles": True, "map": True}
@@ -20,6 +21,7 @@ _FORMAT_AT_FIRST = {
 """Settings that count whatever they are. All others count where they are declared: fingerprints of goals that do not
 declare them stay what they were before such settings came."""
 _AFFECTS_EVENT_EXPORT = {"directory", "file", "format", "map", "window", "split", "rows", "items"}
+_AFFECTS_RESPONSES = {"mailing", "bounce_kind", "link", "contact", "directory", "file", "format", "links"}
 _COLUMN_SINCE = {"written_at", "types", "optional", "required"}
 _TYPE_SINCE = ("among", "group_type")
 """Of a property's type, what counts where it is declared."""
@@ -85,6 +87,14 @@ def event_export_fingerprint(goal: EventExportGoal, profiles: Profiles) -> str:
     properties = {prop.name: prop for event in goal.types(profiles) for prop in event.properties}
     events = [properties[name].model_dump(mode="json", exclude={"title"}) for name in properties if name in columns]
     return _digest({"goal": declared, **_read(profiles, goal.properties), "events": events})
+
+
+def response_fingerprint(goal: ResponseExportGoal, profiles: Profiles) -> str:
+    """Return the digest of an export goal of responses: of how its rows are made and written and where they go."""
+    declared = goal.model_dump(mode="json", include=_AFFECTS_RESPONSES)
+    events = {role: event.name for role, event in goal.types(profiles).items()}
+    names = [prop.name for prop in goal.contacts(profiles)]
+    return _digest({"goal": declared, "events": events, **_read(profiles, names)})
 
 
 def event_scope(goal: EventExportGoal, profiles: Profiles, objectives: Iterable[str]) -> str:

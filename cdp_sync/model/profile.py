@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cdp_sync.model.analytics import Analytics
 from cdp_sync.model.counting import counted
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.event import EventType
@@ -37,6 +38,7 @@ _SCORES = [{"name": "likely_to_open", "rate": {"of": "email_opened", "among": "e
 _SEGMENT = {"name": "big_spenders", "title": "Spent 40 or more", "when": {"property": "order_total", "at_least": 40}}
 _INTERACTIONS = {"event": "visit", "property": "store"}
 _MERGE_RULES = [{"property": "email"}, {"property": "customer_id", "and": [{"same": "postal_code"}]}]
+_ANALYTICS = {"attribution_days": 7, "schedule": {"times_per_day": 1, "starting_at": "06:00"}}
 
 
 VIEWED_INTERACTIONS = "viewed_interactions"
@@ -85,6 +87,8 @@ class Profiles(Records):
     """Which profiles are the same person and become one: those that one of the rules says it of."""
     survivor: Survivor = "newest"
     """Which of these profiles stays, by when it was created; the others are merged into it."""
+    analytics: Annotated[Analytics | None, Field(examples=[_ANALYTICS])] = None
+    """What the figures of analytics are counted from; declared, each view of them is an asset."""
 
     @model_validator(mode="after")
     def _check(self) -> "Profiles":

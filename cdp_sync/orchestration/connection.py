@@ -13,11 +13,17 @@ from cdp_sync.orchestration.goals.checks import (
     build_checks,
 )
 from cdp_sync.orchestration.goals.events import events_key
-from cdp_sync.orchestration.goals.goal_asset import build_event_export, build_export, build_import
+from cdp_sync.orchestration.goals.goal_asset import (
+    build_event_export,
+    build_export,
+    build_import,
+    build_response_export,
+)
 from cdp_sync.orchestration.goals.lifecycles import running_lifecycles
 from cdp_sync.orchestration.goals.segments import lifecycle_key, segment_key
 from cdp_sync.orchestration.notify.mail_sensor import notified_metadata
 from cdp_sync.orchestration.resources import PlatformResource
+from cdp_sync.orchestration.triggers.mailings import build_mailing_sensors
 from cdp_sync.orchestration.triggers.new_files import build_sensors
 from cdp_sync.orchestration.triggers.schedules import build_schedules
 
@@ -38,13 +44,17 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         build_event_export(goal, connection, profiles, place=place)
         for place, goal in enumerate(connection.event_exports, start=begin)
     ]
+    begin += len(events)
+    events += [
+        build_response_export(goal, connection, profiles, place=place)
+        for place, goal in enumerate(connection.response_exports, start=begin)
+    ]
     checks = USER_EXPORT_CHECKS if kind.audience else EXPORT_CHECKS
     jobs: list[AssetJob] = []
     if goals := [goal for goal in connection.goals if goal.enabled]:
         exported = [goal.segment for goal in connection.exports if goal.enabled and goal.segment]
         segments = dict.fromkeys(name for segment in exported for name in profiles.with_asked_segments(segment))
         types = {event.type for goal in connection.import_profiles if goal.enabled for event in goal.events}
-        types.update(event for goal in connection.event_exports if goal.enabled for event in goal.events)
         types.update(event for segment in segments for event in profiles.asked_events(segment))
         types.update(event for goal in connection.exports if goal.enabled for event in goal.read_events(profiles))
         keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
@@ -68,7 +78,7 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         ],
         jobs=jobs,
         schedules=build_schedules(connection, jobs),
-        sensors=build_sensors(connection, profiles, jobs),
+        sensors=[*build_sensors(connection, profiles, jobs), *build_mailing_sensors(connection, profiles, jobs)],
         resources={f"{connection.name}_server": PlatformResource.of(kind, connection.server_value)},
         metadata=notified_metadata(connection),
     )

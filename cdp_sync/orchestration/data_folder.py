@@ -29,6 +29,11 @@ class DataFolder:
         """The file that holds the profiles."""
         return self.path / "warehouse.duckdb"
 
+    @property
+    def analytics(self) -> Path:
+        """The folder of files of figures."""
+        return self.path / "analytics"
+
     def staging(self, run_id: str, goal: str) -> Path:
         """Return the staging file of one goal's run."""
         return self.path / "staging" / f"{run_id}__{goal}.duckdb"
@@ -55,7 +60,8 @@ class DataFolder:
 
     def close_to_others(self) -> None:
         """Make the folders 0700, also those that former versions or other programs such as Dagster have made."""
-        for name in (".", "staging", "downloads", "reports", "sightings", "uploads", "spill", "sandbox", "dagster"):
+        own = ("staging", "downloads", "reports", "analytics", "sightings", "uploads", "spill", "sandbox", "dagster")
+        for name in (".", *own):
             if (self.path / name).is_dir():
                 private_folder(self.path / name)
 

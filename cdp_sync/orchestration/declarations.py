@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from cdp_sync.errors import DeclarationError, UnknownName
-from cdp_sync.model import Connection, Declared, EventExportGoal, ExportGoal, Profiles, RowRules
+from cdp_sync.model import Connection, Declared, EventExportGoal, ExportGoal, Profiles, ResponseExportGoal, RowRules
 from cdp_sync.model.consistency import find_clashes, find_problems
 from cdp_sync.model.kind import FILLED, kind_of_type
 from cdp_sync.model.reading import Document, problems_of
@@ -30,7 +30,7 @@ from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.templates import fill, is_template, names_only_environment
 
 T = TypeVar("T")
-Named = TypeVar("Named", Connection, RowRules, ExportGoal | EventExportGoal)
+Named = TypeVar("Named", Connection, RowRules, ExportGoal | EventExportGoal | ResponseExportGoal)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Declarations:
             return tuple(goal for goal in every if goal.enabled)
         return (_named(every, name, f"Connection {connection} has no import goal"),)
 
-    def export_goal(self, connection: str, name: str) -> ExportGoal | EventExportGoal:
+    def export_goal(self, connection: str, name: str) -> ExportGoal | EventExportGoal | ResponseExportGoal:
         """Return an export goal of a connection.
 
         Raises:

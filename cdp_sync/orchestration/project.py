@@ -31,6 +31,7 @@ from cdp_sync.orchestration.declaration_files import (
 )
 from cdp_sync.orchestration.declarations import clashes_between_files, plain_values
 from cdp_sync.orchestration.garbage import uncollected
+from cdp_sync.orchestration.goals.analytics import build_analytics
 from cdp_sync.orchestration.goals.events import build_events
 from cdp_sync.orchestration.goals.groups import build_groups
 from cdp_sync.orchestration.goals.lifecycles import build_lifecycles, running_lifecycles
@@ -202,6 +203,7 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
                 build_lifecycles(declared),
                 build_merging(declared),
                 build_scores(declared),
+                build_analytics(declared),
             )
         case Maintenance():
             from cdp_sync.orchestration.runs.maintenance import build_maintenance

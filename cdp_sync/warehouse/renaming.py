@@ -113,6 +113,7 @@ _EXPORTED = {
     "exported_event": "event_type, event_hash",
     "exported_until": "event_type",
     "exported_event_profile": "profile_id",
+    "exported_mailing": "mailing",
 }
 """The tables that know an export goal by its number, and what identifies a row of the goal there."""
 

@@ -245,6 +245,7 @@ def check(connection: SftpConnection, _profiles: Profiles) -> Iterator[tuple[str
     directories = [goal.directory for goal in connection.imports]
     directories += [goal.directory for goal in connection.export_profiles]
     directories += [goal.directory for goal in connection.event_exports]
+    directories += [goal.directory for goal in connection.response_exports]
     with SftpClient(connection.server) as server:
         for directory in dict.fromkeys(directories):
             try:

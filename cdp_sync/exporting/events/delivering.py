@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cdp_sync.exporting.events.select import parts_of, verify_event_room
 from cdp_sync.exporting.files.delivering import DeliveredFile, Draft, LocalFile, Target, publish, write_draft
-from cdp_sync.exporting.run import EventRun
+from cdp_sync.exporting.run import EventRun, ResponseRun
 from cdp_sync.quoting import quote_literal
 
 
@@ -32,7 +32,7 @@ def _draft(run: EventRun, number: int, part: str, rows: int) -> Draft:
 
 
 def deliver_event_files(
-    run: EventRun,
+    run: EventRun | ResponseRun,
     server: Target,
     files: Sequence[LocalFile],
     uploads: Path,

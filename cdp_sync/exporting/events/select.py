@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, cast, false, literal_column, null,
 from cdp_sync.exporting.events.removing import old_file_steps
 from cdp_sync.exporting.events.rows import event_inputs, event_rows
 from cdp_sync.exporting.events.window import EVENT_HASH, Window, conditions_of, find_window, may_be_removed
-from cdp_sync.exporting.run import EventRun
+from cdp_sync.exporting.run import EventRun, ResponseRun
 from cdp_sync.exporting.select import Rows, allowed, on, problems_of
 from cdp_sync.model import EVENT_COUNTERS, EventCounters, EventType
 from cdp_sync.segments.membership import PROFILE, is_in_segment
@@ -64,7 +64,7 @@ def select_events(run: EventRun, *, keep_cells: bool = False) -> EventCounters:
         return EventCounters(sum(ends.values()), *(ends.get(name, 0) for name in EVENT_COUNTERS[1:]))
 
 
-def verify_event_room(run: EventRun, events: int) -> None:
+def verify_event_room(run: EventRun | ResponseRun, events: int) -> None:
     """Verify that the warehouse can grow by the ledger rows of so many events; it is not opened.
 
     Raises:

@@ -26,7 +26,7 @@ from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
 
 T = TypeVar("T")
-G = TypeVar("G", bound=model.ExportGoal | model.EventExportGoal)
+G = TypeVar("G", bound=model.ExportGoal | model.EventExportGoal | model.ResponseExportGoal)
 P = TypeVar("P", bound=model.ExportGoal)
 R = TypeVar("R", bound=exporting.DeliveryRun)
 E = TypeVar("E", bound=exporting.ExportRun)

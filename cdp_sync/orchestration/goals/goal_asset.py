@@ -12,14 +12,16 @@ from cdp_sync.model import (
     ExportGoal,
     ImportGoal,
     Profiles,
+    ResponseExportGoal,
     RowRules,
     event_export_fingerprint,
     export_fingerprint,
     fingerprint,
     kind_of,
+    response_fingerprint,
 )
 from cdp_sync.model.asked import lifecycles_read
-from cdp_sync.orchestration.goals.event_export_steps import EventExportSteps
+from cdp_sync.orchestration.goals.event_export_steps import EventExportSteps, ResponseExportSteps
 from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.goals.export_steps import FileExportSteps, UserSteps
 from cdp_sync.orchestration.goals.files import files_key, partitions_of
@@ -154,6 +156,31 @@ def build_event_export(
             *map(lifecycle_key, lifecycles_read(goal, profiles)),
         ],
         code_version=event_export_fingerprint(goal, profiles),
+    )
+
+
+def build_response_export(
+    goal: ResponseExportGoal, connection: Connection, profiles: Profiles, *, place: int
+) -> dg.AssetsDefinition:
+    """Return the asset `[connection, goal]`: select_responses → write_files → deliver_files → record_delivery.
+
+    It comes after the types of its events. `place` is the goal's place in the running order of exports.
+    """
+    steps = ResponseExportSteps(connection, goal, profiles)
+    types = ", ".join(dict.fromkeys(event.label for event in goal.types(profiles).values()))
+    bound = f"- consent to {' or '.join(connection.objectives)}\n" if connection.objectives else ""
+    return _build_goal(
+        steps,
+        _build_ops(steps, priority=-_AFTER_SEGMENTS - place),
+        kinds={kind_of(connection).platform, "duckdb"},
+        description=(
+            f"{goal.title or f'Exports responses to {connection.label}'}.\n\n"
+            f"- mailings by `{goal.mailing}`: each {goal.after_hours:g} hours after it was sent, again when it grew\n"
+            f"- events: {types}\n{bound}"
+            f"- {goal.destination}"
+        ),
+        after=[*map(events_key, goal.read_events(profiles))],
+        code_version=response_fingerprint(goal, profiles),
     )
 
 

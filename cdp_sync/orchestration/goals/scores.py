@@ -9,7 +9,7 @@ from cdp_sync.model import Profiles, Score
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
-from cdp_sync.orchestration.triggers.schedules import build_scores_schedule
+from cdp_sync.orchestration.triggers.schedules import schedule_job
 from cdp_sync.scoring import HoldOut, Scored, Tenth, compute_scores
 from cdp_sync.warehouse import Warehouse
 
@@ -40,7 +40,11 @@ def build_scores(profiles: Profiles) -> dg.Definitions:
     return dg.Definitions(
         assets=[_score_asset(score, profiles) for score in profiles.scores],
         jobs=[job],
-        schedules=[build_scores_schedule(profiles.scores_schedule, job)],
+        schedules=[
+            schedule_job(
+                profiles.scores_schedule, job, description=f"Computes the scores {profiles.scores_schedule.words}."
+            )
+        ],
     )
 
 

@@ -87,7 +87,7 @@ class PastRun:
     connection: str
     state: RunState
     reason: str
-    """schedule, new files, by hand or backfill."""
+    """schedule, new files, mailings due, by hand or backfill."""
     started_at: datetime | None
     ended_at: datetime | None
     phase: Mapping[str, str] | None = None

@@ -28,6 +28,10 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run config: events are recorded, not written to the terminal."""
 
 
+_SELECT_EVENTS = {"select_events", "select_responses"}
+"""The first ops of goals that deliver events, or what is made of them."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The result of a run from the command line."""
@@ -120,7 +124,7 @@ def _report_of(definitions: dg.Definitions, key: dg.AssetKey) -> Report:
     if not selected_by:
         return ImportReport(goal)
     graph = definitions.resolve_assets_def(key).node_def
-    if isinstance(graph, dg.GraphDefinition) and any(node.name == "select_events" for node in graph.nodes):
+    if isinstance(graph, dg.GraphDefinition) and _SELECT_EVENTS & {node.name for node in graph.nodes}:
         return EventExportReport(goal)
     return ExportReport(goal, next(parent.path[1] for parent in selected_by if parent.path[0] == SEGMENTS))
 

@@ -11,7 +11,7 @@ from cdp_sync.orchestration.dagster_internals import HIDDEN_TAG_PREFIX
 
 CONNECTION = "connection"
 REASON = "reason"
-"""schedule, new files, by hand or backfill."""
+"""schedule, new files, mailings due, by hand or backfill."""
 
 PROCESS = f"{HIDDEN_TAG_PREFIX}cdp_sync_process"
 """The process that does the run's work. Hidden, as the UI's list of runs would show little else."""

@@ -33,8 +33,8 @@ def build_schedules(connection: Connection, jobs: Iterable[AssetJob]) -> list[dg
 def _schedule(connection: Connection, schedule: Schedule, job: AssetJob) -> dg.ScheduleDefinition:
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         tick = context.scheduled_execution_time.astimezone(UTC)
-        if not_due := _not_due(schedule, context):
-            return not_due
+        if reason := _not_due(schedule, context):
+            return reason
         for waiting in runs_in(context.instance, connection.name, WAITING) if context.instance_ref else ():
             if waiting.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != tick.isoformat():  # not the run of this tick
                 return dg.SkipReason(
@@ -54,25 +54,25 @@ def _schedule(connection: Connection, schedule: Schedule, job: AssetJob) -> dg.S
     )
 
 
-def build_scores_schedule(schedule: Schedule, job: AssetJob) -> dg.ScheduleDefinition:
-    """Return the schedule of the job that computes the scores."""
+def schedule_job(schedule: Schedule, job: AssetJob, *, description: str) -> dg.ScheduleDefinition:
+    """Return the schedule of a job that belongs to no connection."""
 
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         return _not_due(schedule, context) or dg.RunRequest(tags={"reason": "schedule"})
 
     return dg.ScheduleDefinition(
-        name="scores_schedule",
+        name=f"{job.name}_schedule",
         job=job,
         cron_schedule=tick_crons(schedule),
         execution_timezone="UTC",
         execution_fn=evaluate,
-        description=f"Computes the scores {schedule.words}.",
+        description=description,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
 
 
 def _not_due(schedule: Schedule, context: dg.ScheduleEvaluationContext) -> dg.SkipReason | None:
-    """Return that no occurrence lies between the last evaluation and this tick, if none does."""
+    """Return why nothing runs at a tick; None where the calendar says that a run is due since the last evaluation."""
     tick = context.scheduled_execution_time.astimezone(UTC)
     if is_due(schedule, last_evaluation(context) or tick - _INSTANT, tick):
         return None

@@ -1,0 +1,1 @@
+"""Responses to mailings to delimited files on a server: find what is due, stage, write, deliver, record."""
