@@ -23,7 +23,7 @@ from cdp_sync.errors import (
     Terminal,
     UnknownName,
 )
-from cdp_sync.exporting import EventRun, FileRun, UserRun
+from cdp_sync.exporting import EventRun, FileRun, UserRun, planned
 from cdp_sync.exporting.events.preview import preview_events
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.importing import ScannedFile, scan_directory
@@ -43,6 +43,7 @@ from cdp_sync.segments.profile_values import rollup_values
 from cdp_sync.warehouse import Session, Warehouse
 from cdp_sync.warehouse.caps import caps_of_profile
 from cdp_sync.warehouse.history import identifiers_by_profile, profiles_named
+from cdp_sync.warehouse.learned import learned_goal
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import stored_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before, rival_problem
@@ -100,6 +101,7 @@ def look(declarations: Declarations, connection: str, goal: model.RowRules, *, l
     kind = model.kind_of(declared)
     rules: Any = goal.importing(declared, declarations.profiles)
     if not kind.source:
+        rules = learned_goal(project_warehouse(), connection, rules)
         return _look_at_files(declarations.profiles, declared, rules, limit)
     with kind.part("client")(declared.server_value) as client:
         source: Source = kind.part("source")(client, goal)
@@ -133,7 +135,7 @@ def _failed_look(goal: str, error: CdpSyncError) -> Look:
 def look_at_file(declarations: Declarations, connection: str, goal: model.RowRules, file: Path) -> Look:
     """Try a goal on a file of this machine: what it would make of it. No server is asked, and nothing is imported."""
     declared: Any = declarations.connection(connection)
-    rules = goal.importing(declared, declarations.profiles)
+    rules = learned_goal(project_warehouse(), connection, goal.importing(declared, declarations.profiles))
     with file.open("rb") as opened:
         head = opened.read(_LOCAL_HEAD)
     stat = file.stat()
@@ -323,4 +325,6 @@ def look_at_export(
             folder=Path(folder),
             now=datetime.now(UTC),
         )
+        if run_type is FileRun:
+            run = planned(run, create=False)
         return preview_events(run) if is_events else preview_export(run, reserve=warehouse is not None)

@@ -51,13 +51,10 @@ def _aggregate(rollup: Rollup, prop: Property, events: Events) -> Value:
         return func.count()
     value, is_list = _value(rollup, events)
     match rollup.aggregate:
-        case "first" | "last" as end:
-            # Of events at the same time, the id decides: the value must not differ from one run to the next.
-            order = events.column("happened_at"), events.column("event_id")
-            return getattr(func, end)(aggregate_order_by(value, *order))  # type: ignore[no-any-return]
-        case "all_values":
-            every = func.flatten(func.list(value)) if is_list else func.list(value)
-            return func.nullif(func.list_sort(func.list_distinct(every)), sa.literal_column("[]"))
+        case "first" | "last":
+            return _at_end(rollup, value, events)
+        case "all_values" | "most_frequent":
+            return _of_all(rollup, func.flatten(func.list(value)) if is_list else func.list(value))
         case "minimum":
             return func.min(func.list_min(value) if is_list else value)
         case "maximum":
@@ -66,6 +63,24 @@ def _aggregate(rollup: Rollup, prop: Property, events: Events) -> Value:
     if rollup.aggregate == "average":
         made = made.op("/")(func.sum(func.list_count(value))) if is_list else func.avg(value)
     return sa.TryCast(made, SqlType(prop.sql_type))
+
+
+def _at_end(rollup: Rollup, value: Value, events: Events) -> Value:
+    """Return the value in the earliest or latest event; of a list of items, that of its first or last one."""
+    if len(rollup.path) > 1:
+        value = func.list_extract(value, 1 if rollup.first else -1)
+    # Of events at the same time, the id decides: the value must not differ from one run to the next.
+    ordered = aggregate_order_by(value, events.column("happened_at"), events.column("event_id"))
+    made: Value = getattr(func, rollup.aggregate)(ordered)
+    return made
+
+
+def _of_all(rollup: Rollup, every: Value) -> Value:
+    """Return what a rollup makes of the list of all values: each once, or the one that occurs most often."""
+    if rollup.most_frequent:
+        # Of values that are equally frequent, DuckDB's mode is the first one.
+        return func.list_aggregate(func.list_sort(every), sa.literal_column("'mode'"))
+    return func.nullif(func.list_sort(func.list_distinct(every)), sa.literal_column("[]"))
 
 
 def _value(rollup: Rollup, events: Events) -> tuple[Value, bool]:
