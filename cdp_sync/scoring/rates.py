@@ -1,7 +1,7 @@
 """Rates and shares: beta-binomial models of events that fade, fitted by moments."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -10,14 +10,14 @@ from cdp_sync.model import Rate, Share
 from cdp_sync.scoring.measure import SQL, Measure
 from cdp_sync.segments.events import Events
 from cdp_sync.segments.statements import step
-from cdp_sync.warehouse import Step, fixed, quote_identifier
+from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
 EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 WEAKEST, STRONGEST = 1.0, 1000.0
 """Limits of the prior's strength, in messages."""
 
-_NO_EVENTS = "select null::uuid, null::timestamptz where false"
+_NO_EVENTS = "select null::uuid as profile_id, null::timestamptz as happened_at, null::varchar as message where false"
 
 _WEIGHT = "exp(-$fading * (epoch_us($until) - epoch_us(happened_at)) / 86400e6)"
 _COUNTS = "happened_at > $since and happened_at <= $until and "
@@ -54,24 +54,35 @@ class RateMeasure(Measure):
     def _of_rate(self) -> tuple[Step, Step]:
         """Return the queries for the messages, and for the responses."""
         rate = self.score.rate or Rate(of=(), among=())
-        messages, responses = ([table for table in map(self.table, names) if table] for names in (rate.among, rate.of))
-        return _events(messages), _events(responses, rate.once_per)
+        messages = self._events(rate.among)
+        if not rate.once_per:
+            return messages, self._events(rate.of)
+        responses = self._events(rate.of, rate.once_per)
+        first = (
+            f"select profile_id, min(happened_at) as happened_at from ({responses.sql}) group by profile_id, message"
+        )
+        return messages, Step("event", first)
+
+    def _events(self, names: Sequence[str], once_per: str | None = None) -> Step:
+        """Return the query for all events of some types, with what `once_per` says of each where it is given."""
+        queries = [
+            f"select profile_id, happened_at, {self._message(name, once_per)} as message from {table}"
+            for name in names
+            if (table := self.table(name))
+        ]
+        return Step("event", " union all ".join(queries) or _NO_EVENTS)
+
+    def _message(self, name: str, once_per: str | None) -> str:
+        """Return the expression for what responses to one message have in common; their own ids where that is empty."""
+        stored = self.columns is None or f"{self.profiles.event[name].table}.{once_per}" in self.columns
+        own = f"concat(chr(31), {quote_literal(name)}, chr(31), event_id)"
+        return f"coalesce({quote_identifier(once_per)}::varchar, {own})" if once_per and stored else own
 
     def _of_share(self, share: Share, until: datetime) -> tuple[Step, Step]:
         """Return the queries for all events, and for those that meet the condition."""
         events = Events(self.profiles.event[share.of], until, self.columns)
         if not events.are_stored:
             return Step("event", _NO_EVENTS), Step("event", _NO_EVENTS)
-        every = sa.select(events.column("profile_id"), events.column("happened_at")).select_from(events.table)
+        columns = (events.column(name).label(name) for name in ("profile_id", "happened_at"))
+        every = sa.select(*columns).select_from(events.table)
         return step("event", every), step("event", every.where(events.meets(share.where)))
-
-
-def _events(tables: list[str], once_per: str | None = None) -> Step:
-    """Return the query for events; with `once_per` the first one of those that have the same value of it."""
-    if not tables:
-        return Step("event", _NO_EVENTS)
-    if not once_per:
-        return Step("event", " union all ".join(f"select profile_id, happened_at from {table}" for table in tables))
-    message = f"coalesce({quote_identifier(once_per)}::varchar, event_id)"
-    every = " union all ".join(f"select profile_id, happened_at, {message} as message from {table}" for table in tables)
-    return Step("event", f"select profile_id, min(happened_at) from ({every}) group by profile_id, message")

@@ -4,14 +4,14 @@ with message as (
     select profile_id, sum(weight) as messages, sum(weight * weight) as squares
     from (
         select profile_id, {weight} as weight
-        from ({messages}) as message (profile_id, happened_at)
+        from ({messages})
         where {counts}
     )
     group by profile_id
 ),
 response as (
     select profile_id, sum({weight}) as responses
-    from ({responses}) as response (profile_id, happened_at)
+    from ({responses})
     where {counts}
     group by profile_id
 )

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from cdp_sync.model import Profiles
+from cdp_sync.model import Profiles, Rate
 from cdp_sync.scoring import compute_scores, hold_out, measure_of
 from cdp_sync.scoring.held_out import FEWEST
-from cdp_sync.warehouse import Session
+from cdp_sync.warehouse import Session, warehouse_columns
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.scoring import score_oracle as oracle
 from cdp_sync_tests.scoring.populations import MODEL, NOW, Population, generated, stored
@@ -200,3 +200,16 @@ def test_steps_read_what_earlier_ones_made(name: str) -> None:
         assert each.reads <= made, str(each)
         made.add(each.yields)
     assert "score_value" in made
+
+
+def test_a_property_without_a_column_is_empty(session: Session, population: Population) -> None:
+    """Before an import has made the column of a new property, each response counts, and nothing is expected."""
+    known = set(warehouse_columns(session)) - {"event_email_opened.message_id", "event_order.total_revenue"}
+    opens = MODEL.score["likely_to_open"]
+    session.run(measure_of(opens, MODEL, known).values(NOW))
+    found = dict(session.rows("select profile_id, value from temp.score_value"))
+    each = opens.model_copy(update={"rate": Rate(of=("email_opened",), among=("email_delivered",))})
+    expected = oracle.values_of(each, events_of(session, population), MODEL, NOW)
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-6)
+    session.run(measure_of(MODEL.score["value_score"], MODEL, known).values(NOW))
+    assert session.rows("select distinct value from temp.score_value") == [(0.0,)]
