@@ -52,7 +52,7 @@ def runs(connection: str | None, limit: int, upcoming: bool, run_id: str | None,
 def profile(value: str, events: int, as_json: bool) -> None:
     """Show the profiles that VALUE names, an identifier's value or a profile's id, and what they did."""
     from cdp_sync.inspection import look_at_profiles
-    from cdp_sync.terminal import print_profiles
+    from cdp_sync.terminal.profiles import print_profiles
 
     warehouse()  # says so where there is none
     found = look_at_profiles(value, events)
@@ -70,7 +70,7 @@ def group(group_type: str, group_id: str, as_json: bool) -> None:
     from cdp_sync.model.counting import counted
     from cdp_sync.model.suggestion import one_of
     from cdp_sync.orchestration.declaration_files import declared_profiles
-    from cdp_sync.terminal import print_group
+    from cdp_sync.terminal.profiles import print_group
     from cdp_sync.warehouse.groups import count_members, group_named
 
     profiles = declared_profiles()

@@ -37,7 +37,7 @@ def merges(value: str | None, rule: str | None, limit: int, preview: bool, as_js
     With --preview show the pairs that the rules would merge now, each with its evidence, and what guards stop.
     """
     from cdp_sync import merge_preview
-    from cdp_sync.terminal import print_decisions
+    from cdp_sync.terminal.profiles import print_decisions
 
     warehouse()  # says so where there is none
     if preview:
@@ -111,7 +111,7 @@ def unmerge(
 def _show(found: "MergePreview", *, as_json: bool) -> NoReturn:
     """Show what a preview found."""
     from cdp_sync.merge_preview import MergePreview
-    from cdp_sync.terminal import print_merge_preview
+    from cdp_sync.terminal.profiles import print_merge_preview
 
     answer(found, print_merge_preview, MergePreview.to_json, as_json=as_json)
     end(fine=True)
@@ -133,7 +133,7 @@ def _decide(order: "DecisionOrder", *, as_json: bool) -> NoReturn:
 
 def _show_decided(decided: "Decided") -> None:
     from cdp_sync.printing import print_error
-    from cdp_sync.terminal import print_merges
+    from cdp_sync.terminal.profiles import print_merges
 
     if decided.merges:
         print_merges(decided.merges)

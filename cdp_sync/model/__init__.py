@@ -10,6 +10,7 @@ from cdp_sync.model.event_export import EventColumn, EventExportGoal
 from cdp_sync.model.event_import import EventImport, EventMapping, ItemsImport
 from cdp_sync.model.event_report import EVENT_COUNTERS, EventCounters, EventExportReport
 from cdp_sync.model.export import AudienceGoal, ExportColumn, ExportFile, ExportGoal, FileExportGoal
+from cdp_sync.model.export_report import EXPORT_COUNTERS, ExportCounters, ExportReport
 from cdp_sync.model.fingerprint import (
     event_export_fingerprint,
     event_scope,
@@ -39,11 +40,8 @@ from cdp_sync.model.records import Records
 from cdp_sync.model.remote import FetchedFile, Growing, Members, RemoteFile, SourceLook, Upload, UploadJournal
 from cdp_sync.model.report import (
     COUNTERS,
-    EXPORT_COUNTERS,
     ROW_ENDS,
     Counters,
-    ExportCounters,
-    ExportReport,
     FileReport,
     FileState,
     GoalState,

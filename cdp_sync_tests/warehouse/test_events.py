@@ -11,7 +11,7 @@ import pytest
 
 from cdp_sync.errors import PropertyTypeChanged
 from cdp_sync.model import Profiles
-from cdp_sync.terminal import print_profiles
+from cdp_sync.terminal.profiles import print_profiles
 from cdp_sync.warehouse import Session, Warehouse, event_columns, sync_events
 from cdp_sync.warehouse.events import expire_events
 from cdp_sync.warehouse.history import quarantined

@@ -15,6 +15,7 @@ from cdp_sync.importing.staging.value_columns import StagedValue
 from cdp_sync.importing.upserting import contributions, plan
 from cdp_sync.importing.upserting.contributions import SQL
 from cdp_sync.importing.upserting.merging import land_merges, prepare_merges, separate_touched
+from cdp_sync.importing.upserting.patch import patch_steps, reversed_patch_steps
 from cdp_sync.importing.upserting.plan import Changes, Target, targets
 from cdp_sync.importing.upserting.withheld import withheld_steps
 from cdp_sync.merging.report import Merges
@@ -114,7 +115,7 @@ def _work_out(session: Session, run: ImportRun, columns: Columns) -> Changes:
     summed, known, gone_sums = session.row(
         f"select exists (from staging.previous where sums is not null), exists (from staging.previous_row), {gone}"
     )
-    session.run(plan.patch_steps(columns, summed=summed))
+    session.run(patch_steps(columns, summed=summed))
     if run.objectives and columns.consent:
         session.run(withheld_steps(columns, may_process(run.objectives, run.profiles, ConsentColumns())))
     vanished = False  # rows that their file no longer holds give back what they added
@@ -150,7 +151,7 @@ def _take_back(session: Session, run: ImportRun, columns: Columns, *, summed: bo
     else:
         found = columns.sums and session.value("select exists (from reversal)")
     if found:
-        session.run(plan.reversed_patch_steps(columns, lists=lists))
+        session.run(reversed_patch_steps(columns, lists=lists))
     return bool(found and lists)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from cdp_sync.importing.staging.columns import Columns
 from cdp_sync.importing.upserting.contributions import SQL
-from cdp_sync.importing.upserting.plan import Target, base_of_old, becoming, kind_of_patch, moved
+from cdp_sync.importing.upserting.patch import kind_of_patch
+from cdp_sync.importing.upserting.plan import Target, base_of_old, becoming, moved
 from cdp_sync.merging.composing import strictest_zone
 from cdp_sync.warehouse import Step, fixed
 

@@ -11,7 +11,7 @@ from cdp_sync.orchestration.runs.deciding import decide, unmerge_order
 from cdp_sync.printing import print_error, print_table, print_title, say
 from cdp_sync.sandbox.demo.comparison import shown
 from cdp_sync.sandbox.demo.files import COUPLE, VERA, last_rows_of_couple
-from cdp_sync.terminal import print_decisions, print_merges
+from cdp_sync.terminal.profiles import print_decisions, print_merges
 from cdp_sync.warehouse import Session
 
 _SHOWN = ("last_name", "order_count", "branch_total", "interests")

@@ -1,9 +1,9 @@
 """What people see on a terminal: progress and tables. Nothing here decides anything."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +12,7 @@ from cdp_sync.model import COUNTERS, ImportReport, RemoteFile, Report
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.runs.progress import Watcher
 from cdp_sync.printing import errors, fits, print_table, say
+from cdp_sync.terminal.marks import DONE, FAILED, TIME, WARNING, print_changed, print_indented
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -21,19 +22,11 @@ if TYPE_CHECKING:
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import Look
     from cdp_sync.lifecycles import LifecycleView
-    from cdp_sync.merge_preview import MergePreview
-    from cdp_sync.merging import Merges
     from cdp_sync.model.occurrences import UpcomingRun
     from cdp_sync.orchestration.runs.history import History, PastRun
     from cdp_sync.segments.membership import SegmentView
 
-_TIME = "%Y-%m-%d %H:%M:%S"
 _MINUTE = "%a %Y-%m-%d %H:%M"
-
-_SHOWN = 20
-"""Profiles that were merged into one, or merges that guards stopped."""
-_UNSET = "∅"
-_DONE, _FAILED, _WARNING = ("✓", "green"), ("✗", "red"), ("!", "yellow")
 
 
 def show_progress() -> AbstractContextManager[Watcher]:
@@ -93,7 +86,7 @@ class ProgressBars(Watcher):
 
 def print_goal(report: Report) -> None:
     """Show what a goal did: one line, its files, and the reasons why rows or values did not land."""
-    say(_DONE if report.state == "success" else _FAILED, " ", (report.goal, "bold"), f"  {report.message}", lines=True)
+    say(DONE if report.state == "success" else FAILED, " ", (report.goal, "bold"), f"  {report.message}", lines=True)
     if isinstance(report, ImportReport):
         if report.files:
             names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
@@ -101,7 +94,7 @@ def print_goal(report: Report) -> None:
             rows = [[f.name, f.state, *(getattr(f.counters, name) for name in names)] for f in report.files]
             _print_counts(columns, rows)
         for warning in report.warnings:
-            say("  ", _WARNING, f" {warning}")
+            say("  ", WARNING, f" {warning}")
     for reason, times in report.reasons:
         say((f"  {times:>6,}x", "yellow"), f" {reason}")
     say()
@@ -110,7 +103,7 @@ def print_goal(report: Report) -> None:
 def _print_counts(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print the counts of files as a table, or as lines where the terminal is too narrow for one."""
     if fits((f"  {columns[0]}", *columns[1:]), [(f"  {row[0]}", *row[1:]) for row in rows]):
-        _print_indented(columns, rows)
+        print_indented(columns, rows)
         return
     for name, state, *counts in rows:
         words = ", ".join(f"{count:,} {what}" for count, what in zip(counts, columns[2:], strict=True) if count)
@@ -132,11 +125,11 @@ def print_look(look: "Look") -> None:
     if look.refusal:
         say(f"  A run would refuse this goal: {look.refusal}")
     if look.rows:
-        _print_indented(look.columns, look.rows)
+        print_indented(look.columns, look.rows)
     for more in look.further:
         say()
         say(f"  {more.summary}")
-        _print_indented(more.columns, more.rows)
+        print_indented(more.columns, more.rows)
     for each in look.previews:
         _print_preview(each)
     say()
@@ -155,11 +148,7 @@ def _print_preview(preview: "Preview") -> None:
         print_table(("  ", *shown.fields), [("  " if kept else "  dropped", *cells) for cells, kept in marked])
     if preview.readings:
         rows = [(r.field, r.property, r.cell, r.value or f"✗ {r.reason}") for r in preview.readings]
-        _print_indented(("field", "property", "cell", "reads as"), rows)
-
-
-def _print_indented(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    print_table((f"  {columns[0]}", *columns[1:]), [(f"  {row[0]}", *row[1:]) for row in rows])
+        print_indented(("field", "property", "cell", "reads as"), rows)
 
 
 def print_history(history: "History") -> None:
@@ -170,12 +159,12 @@ def print_history(history: "History") -> None:
         imported, exported = counted(each["profiles_ever_imported"], "profile"), each["profiles_ever_exported"]
         say((each["connection"], "bold"), f"  ever imported: {imported}, exported: {exported:,}")
     if history.notice:
-        say(_WARNING, f" {history.notice}")
+        say(WARNING, f" {history.notice}")
 
 
 def _print_run(run: "PastRun") -> None:
-    mark = {"finished": _DONE, "failed": _FAILED, "stopped": ("■", "red")}.get(run.state, "…")
-    when = f"{run.started_at:{_TIME}}" if run.started_at else "not yet"
+    mark = {"finished": DONE, "failed": FAILED, "stopped": ("■", "red")}.get(run.state, "…")
+    when = f"{run.started_at:{TIME}}" if run.started_at else "not yet"
     took = f"{run.seconds:,} s  " if run.seconds is not None else ""
     say(mark, f" {when}  ", (run.connection, "bold"), f"  {run.state}  {took}{run.reason}  {run.run_id}")
     if run.message:
@@ -183,18 +172,12 @@ def _print_run(run: "PastRun") -> None:
     for goal in run.goals:
         say(f"    {goal.goal}: ", (goal.message, "red" if goal.state == "failed" else ""), lines=True)
         for warning in goal.warnings:
-            say("      ", _WARNING, f" {warning}")
+            say("      ", WARNING, f" {warning}")
         for profile in goal.profiles:
             say(f"      {profile['profile_id']} {profile['kind']}")
-            _print_changed(profile["changed"], indent=8)
+            print_changed(profile["changed"], indent=8)
     if run.phase:
         say(f"    {run.phase['goal']}: … {run.phase['step'].replace('_', ' ')}")
-
-
-def _print_changed(changed: Iterable[Mapping[str, Any]], *, indent: int) -> None:
-    for each in changed:
-        before, after = (_UNSET if each[name] is None else each[name] for name in ("before", "after"))
-        say(f"{' ' * indent}{each['property']}: {before} → {after}")
 
 
 def print_upcoming(runs: Sequence["UpcomingRun"]) -> None:
@@ -212,7 +195,7 @@ def print_overview(overview: Mapping[str, Any]) -> None:
     if rows:
         print_table(("connection", "goal", "direction", "on", "last run with work (UTC)", "next run"), rows)
     if overview["notice"]:
-        say(_WARNING, f" {overview['notice']}")
+        say(WARNING, f" {overview['notice']}")
 
 
 def _overview_rows(connection: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -224,139 +207,12 @@ def _overview_rows(connection: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for goal in connection["goals"]:
         on = "yes" if connection["enabled"] and goal["enabled"] else "no" if connection["enabled"] else "connection off"
         run = goal["last_run"]
-        last = f"{run['started_at'].astimezone(UTC):{_TIME}} {run['state']}" if run else ""
+        last = f"{run['started_at'].astimezone(UTC):{TIME}} {run['state']}" if run else ""
         name, next_run = first or ("", "")
         yield name, goal["goal"], goal["direction"], on, last, next_run
         first = []
     if first:
         yield connection["connection"], "", "", "no goal", "", ""
-
-
-def print_profiles(profiles: Iterable[dict[str, Any]]) -> None:
-    """Show the properties of profiles, what was merged into them, their latest changes, and their latest events."""
-    for profile in profiles:
-        changes, counts, events = (profile.pop(name) for name in ("changes", "event_counts", "events"))
-        named, merged, profile_id = profile.pop("named_parts"), profile.pop("merged_from"), profile["profile_id"]
-        for part in named:
-            say(f"{part}  merged into  {profile_id}")
-        say((str(profile_id), "bold"))
-        stays, caps = profile.pop("stages"), profile.pop("caps")
-        _print_values(profile)
-        _print_lifecycles(stays, caps)
-        _print_merged(merged)
-        _print_changes(profile_id, changes)
-        if counts:
-            say(f"  events: {', '.join(f'{count:,} {name}' for name, count in counts.items())}")
-        for event in events:
-            values = "  ".join(f"{name}={_event_value(value)}" for name, value in event["properties"].items())
-            at = event["happened_at"]
-            moment = at if isinstance(at, str) else f"{at:{_TIME}}"  # text: a year that Python has not
-            say(f"  {moment}  {event['type']}  {event['event_id']}")
-            if values:
-                say(f"    {values}")
-
-
-def _print_lifecycles(stages: Iterable[Mapping[str, Any]], caps: Iterable[Mapping[str, Any]]) -> None:
-    """Show the stages of a profile, and the goals that found it at its cap."""
-    for each in stages:
-        say(f"  in {each['lifecycle']}: {each['stage']}  since {each['since']:{_TIME}}")
-    for each in caps:
-        say(f"  capped until {each['until']:{_TIME}}  {each['connection']} / {each['goal']}")
-
-
-def _print_merged(parts: Sequence[Mapping[str, Any]]) -> None:
-    """Show the profiles that were merged into one, and by which decisions."""
-    for part in parts[:_SHOWN]:
-        say(f"  merged from {part['profile_id']}, created at {part['created_at']:{_TIME}}")
-        say(f"    {', '.join(part['identifiers'])}")
-        for decision in part["decisions"]:
-            say(f"    {decision['decided_at']:{_TIME}}  {_why(decision)}")
-    if len(parts) > _SHOWN:
-        say(f"  … merged from {len(parts):,} in all")
-
-
-def _print_changes(profile_id: object, changes: Iterable[Mapping[str, Any]]) -> None:
-    """Show the changes of a profile, and of those that were merged into it."""
-    for change in changes:
-        by = f"{change['connection']} / {change['goal']}  " if change["connection"] else ""
-        of = "" if change["profile_id"] == profile_id else f"of {change['profile_id']}  "
-        properties = "" if change["changed"] else ", ".join(change["properties"] or ())
-        say(f"  {change['changed_at']:{_TIME}}  {change['kind']}  {of}{by}{properties}".rstrip())
-        _print_changed(change["changed"] or (), indent=4)
-
-
-_ITEMS_SHOWN = 3
-_TEXT_SHOWN = 60
-
-
-def _event_value(value: object) -> str:
-    """Return a value of an event on one line: of a list the first few, of an item its values.
-
-    >>> _event_value([{"id": "p1", "price": 2, "tag": None}, {"id": "p2"}, {"id": "p3"}, {"id": "p4"}])
-    '[p1 2, p2, p3, … 4 in all]'
-    """
-    if isinstance(value, dict):
-        return " ".join(_event_value(each) for each in value.values() if each is not None)
-    if isinstance(value, list):
-        shown = [_event_value(each) for each in value[:_ITEMS_SHOWN]]
-        return f"[{', '.join([*shown, *([f'… {len(value):,} in all'] if len(value) > _ITEMS_SHOWN else [])])}]"
-    text = f"{value:{_TIME}}" if isinstance(value, datetime) else str(value)
-    return text if len(text) <= _TEXT_SHOWN else f"{text[: _TEXT_SHOWN - 1]}…"
-
-
-def _print_values(values: Mapping[str, Any]) -> None:
-    shown = {name: ", ".join(map(str, each)) if isinstance(each, list) else each for name, each in values.items()}
-    _print_indented(("property", "value"), [(name, str(each)) for name, each in shown.items() if each is not None])
-
-
-def print_group(group: dict[str, Any]) -> None:
-    """Show the values of a group, and how many people belong to it, by the property that says so."""
-    members = group.pop("members")
-    say((str(group.pop("group_id")), "bold"))
-    _print_values(group)
-    for name, times in members.items():
-        say(f"  {counted(times, 'profile')} by {name}")
-
-
-def print_decisions(total: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Show which profiles were merged or are kept apart, latest first, and why."""
-    for row in rows:
-        mark = ("■", "") if row["revoked_at"] else _DONE if row["kind"] == "merge" else ("≠", "yellow")
-        kind = row["kind"].replace("_", " ")
-        say(mark, f" {row['decided_at']:{_TIME}}  ", (kind, "bold"), f"  {row['left_id']}  {row['right_id']}")
-        say(f"    {_why(row)}  run {row['run_id']}")
-        if row["revoked_at"]:
-            say(f"    revoked at {row['revoked_at']:{_TIME}}")
-    say(f"{len(rows):,} of {counted(total, 'decision')}.")
-
-
-def _why(row: Mapping[str, Any]) -> str:
-    """Return the evidence of a decision: the rule and the value, or who decided."""
-    if row["rule"] is None:
-        return f"decided by {row['decided_by']}"
-    return f"by {row['rule']}: {row['value']}"
-
-
-def print_merge_preview(preview: "MergePreview") -> None:
-    """Show what rules or a decision would do."""
-    say("A preview: nothing is changed.\n", lines=True)
-    for part in preview.parts:
-        say(f"  {part['profile_id']}  created at {part['created_at']:{_TIME}}  {part['then']}")
-    print_merges(preview.merges)
-
-
-def print_merges(merges: "Merges") -> None:
-    """Show what rules or a decision did, pair by pair, and what guards stopped."""
-    for each in merges.evidence:
-        say(f"  {each.left}  {each.right}")
-        say(f"    by {each.rule}: {each.value}" if each.rule else "    by hand")
-    for blocked in merges.blocked[:_SHOWN]:
-        say(_WARNING, f" {blocked.words}")
-        for profile in blocked.sample:
-            say(f"    {profile}")
-    if len(merges.blocked) > _SHOWN:
-        say(_WARNING, f" … {len(merges.blocked):,} in all")
-    say(merges.message)
 
 
 def print_quarantine(total: int, rows: Sequence[dict[str, Any]]) -> None:
