@@ -267,6 +267,7 @@ def test_the_exports_to_bluecore_that_are_shown_are_in_order() -> None:
             "properties": properties,
             "segments": segments,
             "event_types": [*types, "order"],
+            "scores": [{"name": "likely_to_open", "rate": {"of": "email_opened", "among": "email_delivered"}}],
             "rollups": [{"name": "last_product", "event": "order", "last": "products.name"}],
             "group_types": [{"name": "store", "properties": [{"name": "city"}]}],
         }

@@ -18,6 +18,7 @@ from cdp_sync.errors import GoalFailed
 from cdp_sync.exporting import FileRun, export_file, planned
 from cdp_sync.exporting.preview import preview_export
 from cdp_sync.model import ExportReport, FileExportGoal, FileGoal, Profiles
+from cdp_sync.model.consistency import find_problems
 from cdp_sync.model.lifecycle import Lifecycle
 from cdp_sync.warehouse import sync_events
 from cdp_sync.warehouse.properties import sync_groups
@@ -421,3 +422,31 @@ def test_lifecycle_stages_are_a_column(tmp_path: Path) -> None:
         assert campaigner.delivered().decode().splitlines() == [
             "email,phone,lifecycles", f"a@example.com,,{cell}",
         ]  # fmt: skip
+
+
+def test_scores_are_percentiles_in_columns_of_their_names(tmp_path: Path) -> None:
+    """A campaign exports the percentile of a score; a profile without data for it has none."""
+    rate = {"of": "email_opened", "among": "email_delivered"}
+    declared = {
+        "properties": PROPERTIES,
+        "segments": SEGMENTS,
+        "event_types": ["email_opened", "email_delivered"],
+        "scores": [{"name": "likely_to_open", "rate": rate}],
+    }
+    profiles = Profiles.model_validate(declared)
+    connection = exports(
+        integration=INTEGRATION | {"definitions": {"scores": ["likely_to_open"]}, "eligibility": None},
+        campaigns=[{"name": "big", "audience": "spenders"}],
+    )
+    assert find_problems(connection, profiles) == []
+    campaigner = Campaigner(tmp_path, connection.export_profiles[0], profiles)
+    campaigner.hold([{"email": "a@example.com", "spent": 20}, {"email": "b@example.com", "spent": 20}])
+    campaigner.change(
+        """insert into warehouse.score by name
+        select 'likely_to_open' as score, profile_id, 0.25 as value, 87 as percentile, now() as scored_at
+        from warehouse.live_profile where email = 'a@example.com'"""
+    )
+    campaigner.export()
+    assert campaigner.delivered().decode().splitlines() == [
+        "email,phone,likely_to_open", "a@example.com,,87", "b@example.com,,",
+    ]  # fmt: skip

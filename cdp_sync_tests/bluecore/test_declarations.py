@@ -116,6 +116,10 @@ def test_what_does_not_fit_together_is_refused(declared: dict[str, Any], problem
             "integration.definitions.customers[1].property: 'ful_name' is unknown",
         ),
         (
+            {"integration": SENT | {"definitions": {"scores": ["name"]}}},
+            "integration.definitions.scores[0]: 'name' is no score",
+        ),
+        (
             {"integration": SENT | {"definitions": {"products": [{"group": "stores", "property": "city"}]}}},
             "integration.definitions.products[0].group",
         ),

@@ -12,6 +12,7 @@ from cdp_sync.model.format import ExportFormat
 from cdp_sync.model.occurrences import is_due, occurrences
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.schedule import Schedule
+from cdp_sync.model.suggestion import allowed
 
 Delimiter = Literal["comma", "pipe", "tab", "semicolon"]
 _SEPARATORS: dict[Delimiter, str] = {"comma": ",", "pipe": "|", "tab": "\t", "semicolon": ";"}
@@ -196,6 +197,9 @@ class Integration(Declared):
 
     def problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile, each as `path: what was found; what is allowed`."""
+        for index, name in enumerate(self.definitions.scores):
+            if name in profiles.readable and name not in profiles.score:
+                yield f"definitions.scores[{index}]: {name!r} is no score; {allowed(name, profiles.score)}"
         for place, column in self.placed_columns:
             yield from (f"{place}.{problem}" for problem in column.problems(profiles))
 
