@@ -210,7 +210,7 @@ finally:
         ("cdp-sync sc", ["scan", "schema"]),
         ("cdp-sync run w", ["webshop"]),
         ("cdp-sync run webshop --goal o", ["order_lines", "orders"]),
-        ("cdp-sync export mailing --goal ", ["audience", "order_lines"]),
+        ("cdp-sync export mailing --goal ", ["audience", "greeting", "order_lines"]),
         ("cdp-sync segment re", ["reachable_regulars", "regulars"]),
     ],
 )
