@@ -39,6 +39,7 @@ class Findings:
             counted(len(self.declarations.connections), "connection"),
             counted(len(profiles.properties), "property", "properties"),
             counted(len(profiles.segments), "segment"),
+            *([counted(len(profiles.scores), "score")] if profiles.scores else []),
             *([counted(len(types), "type") + " of events"] if types else []),
             *([counted(len(profiles.group_types), "type") + " of groups"] if profiles.group_types else []),
             *([counted(len(profiles.lifecycles), "lifecycle")] if profiles.lifecycles else []),

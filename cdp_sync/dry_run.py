@@ -8,7 +8,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +30,7 @@ from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.private import private_folder
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.backend import NEW
+from cdp_sync.warehouse.learned import learned_goal
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.renaming import adopt
 
@@ -136,6 +137,7 @@ def _import(
         again=choice.again,
     )
     adopt(warehouse, (connection.name, goal.name), (connection.was, goal.was))
+    run = replace(run, goal=learned_goal(warehouse, connection.name, run.goal))
     try:
         if local is not None:
             return import_files(run, [_delivered(connection, goal, local)])

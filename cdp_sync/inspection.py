@@ -23,7 +23,7 @@ from cdp_sync.errors import (
     Terminal,
     UnknownName,
 )
-from cdp_sync.exporting import EventRun, FileRun, UserRun
+from cdp_sync.exporting import EventRun, FileRun, UserRun, planned
 from cdp_sync.exporting.events.preview import preview_events
 from cdp_sync.exporting.preview import ExportPreview, preview_export
 from cdp_sync.importing import ScannedFile, scan_directory
@@ -37,11 +37,13 @@ from cdp_sync.model.remote import SourceLook
 from cdp_sync.model.suggestion import one_of
 from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations, read_project
+from cdp_sync.scoring.stored import StoredScore, stored_scores
 from cdp_sync.segments.membership import SegmentView, view_segment
 from cdp_sync.segments.profile_values import rollup_values
 from cdp_sync.warehouse import Session, Warehouse
 from cdp_sync.warehouse.caps import caps_of_profile
 from cdp_sync.warehouse.history import identifiers_by_profile, profiles_named
+from cdp_sync.warehouse.learned import learned_goal
 from cdp_sync.warehouse.ledger import known_files
 from cdp_sync.warehouse.properties import stored_columns, type_problems
 from cdp_sync.warehouse.renaming import names_before, rival_problem
@@ -99,6 +101,7 @@ def look(declarations: Declarations, connection: str, goal: model.RowRules, *, l
     kind = model.kind_of(declared)
     rules: Any = goal.importing(declared, declarations.profiles)
     if not kind.source:
+        rules = learned_goal(project_warehouse(), connection, rules)
         return _look_at_files(declarations.profiles, declared, rules, limit)
     with kind.part("client")(declared.server_value) as client:
         source: Source = kind.part("source")(client, goal)
@@ -132,7 +135,7 @@ def _failed_look(goal: str, error: CdpSyncError) -> Look:
 def look_at_file(declarations: Declarations, connection: str, goal: model.RowRules, file: Path) -> Look:
     """Try a goal on a file of this machine: what it would make of it. No server is asked, and nothing is imported."""
     declared: Any = declarations.connection(connection)
-    rules = goal.importing(declared, declarations.profiles)
+    rules = learned_goal(project_warehouse(), connection, goal.importing(declared, declarations.profiles))
     with file.open("rb") as opened:
         head = opened.read(_LOCAL_HEAD)
     stat = file.stat()
@@ -226,7 +229,7 @@ def look_at_profiles(value: str, events: int) -> list[dict[str, Any]]:
 
     `merged_from` has the profiles that were merged into one, each with its identifiers and the decisions about it, and
     `named_parts` the ids of those among them that the value names. `caps` has the goals that found it at its cap.
-    Rollups are left out where the profile model is not in order.
+    Rollups and scores are left out where the profile model is not in order.
     """
     declared = read_project().profiles
     with project_warehouse().open("read") as session:
@@ -280,6 +283,12 @@ def look_at_segment(declarations: Declarations, name: str) -> SegmentView:
         return view_segment(session, declarations.profiles, name, datetime.now(UTC))
 
 
+def look_at_scores(declarations: Declarations) -> list[StoredScore]:
+    """Return the declared scores as they were last computed."""
+    with project_warehouse().open("read") as session:
+        return stored_scores(session, declarations.profiles)
+
+
 def look_at_lifecycle(declarations: Declarations, name: str) -> LifecycleView:
     """Count the stages of a lifecycle as they were kept last.
 
@@ -316,4 +325,6 @@ def look_at_export(
             folder=Path(folder),
             now=datetime.now(UTC),
         )
+        if run_type is FileRun:
+            run = planned(run, create=False)
         return preview_events(run) if is_events else preview_export(run, reserve=warehouse is not None)

@@ -10,6 +10,10 @@ import yaml
 from pydantic import BaseModel
 
 from cdp_sync.cli import main
+from cdp_sync.connectors.bluecore import fields
+from cdp_sync.connectors.bluecore.campaigns import Campaign, Definitions, Eligibility, GroupAttribute, Integration
+from cdp_sync.connectors.bluecore.events import EspEvents, EventSource, Unsubscribes
+from cdp_sync.connectors.bluecore.goals import BluecoreExports
 from cdp_sync.connectors.iterable import goals as iterable
 from cdp_sync.connectors.iterable.catalog_goal import CatalogGoal
 from cdp_sync.connectors.iterable.goals import (
@@ -28,6 +32,7 @@ from cdp_sync.connectors.sailthru.goals import (
     UserExportGoal,
     UserLink,
 )
+from cdp_sync.connectors.spotler.goals import ImportMail, SpotlerExchange, SpotlerImport
 from cdp_sync.merging import report
 from cdp_sync.model import (
     COUNTERS,
@@ -50,11 +55,14 @@ from cdp_sync.model import (
     Objective,
     Profiles,
     Property,
+    Rate,
     Rollup,
     Schedule,
+    Score,
     Segment,
     SftpConnection,
     SftpServer,
+    Share,
     Stage,
     WeekdayOfMonth,
 )
@@ -71,10 +79,13 @@ from cdp_sync.model.property import MergeStrategy
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DECLARING = (ROOT / "docs" / "declaring.md").read_text(encoding="utf-8")
+BLUECORE = (ROOT / "docs" / "bluecore.md").read_text(encoding="utf-8")
 ITERABLE = (ROOT / "docs" / "iterable.md").read_text(encoding="utf-8")
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 LIFECYCLES = (ROOT / "docs" / "lifecycles.md").read_text(encoding="utf-8")
 MERGING = (ROOT / "docs" / "merging.md").read_text(encoding="utf-8")
+SCORES = (ROOT / "docs" / "scores.md").read_text(encoding="utf-8")
+SPOTLER = (ROOT / "docs" / "spotler.md").read_text(encoding="utf-8")
 PROJECTS = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
 
 
@@ -139,6 +150,20 @@ def test_every_field_of_iterable_is_documented(declared: type[BaseModel]) -> Non
     assert [name for name in names if f"`{name}`" not in ITERABLE] == []
 
 
+@pytest.mark.parametrize("declared", [Score, Rate, Share])
+def test_every_field_of_scores_is_documented(declared: type[BaseModel]) -> None:
+    """Every field that can be declared stands in docs/scores.md."""
+    assert [name for name in declared.model_fields if f"`{name}`" not in SCORES] == []
+
+
+def test_the_scores_that_are_shown_are_in_order() -> None:
+    """The shown profile model is valid, and shows every field of a score."""
+    (shown,) = (yaml.safe_load(block)["attributes"] for block in blocks(SCORES, "yaml"))
+    profiles = Profiles.model_validate(shown)
+    assert find_profile_problems(profiles) == []
+    assert {name for score in profiles.scores for name in score.model_fields_set} == set(Score.model_fields)
+
+
 @pytest.mark.parametrize("declared", [Lifecycle, Stage, GoalLifecycle, Threshold])
 def test_every_field_of_lifecycles_is_documented(declared: type[BaseModel]) -> None:
     """Every field that can be declared stands in docs/lifecycles.md, and every property of a change of stages."""
@@ -170,6 +195,54 @@ def test_the_shown_lifecycle_is_in_order() -> None:
     assert goal.lifecycle.model_fields_set == set(GoalLifecycle.model_fields)
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [
+        BluecoreExports, EspEvents, Unsubscribes, EventSource, Integration, Campaign, Definitions, Eligibility,
+        GroupAttribute,
+    ],
+)  # fmt: skip
+def test_every_field_of_bluecore_is_documented(declared: type[BaseModel]) -> None:
+    """Every field that BluecoreExports has beside an SftpConnection stands in docs/bluecore.md."""
+    names = [name for name in declared.model_fields if name not in SftpConnection.model_fields]
+    assert [name for name in names if not re.search(rf"`[^`]*\b{name}\b[^`]*`", BLUECORE)] == []
+
+
+def test_every_column_of_bluecore_is_documented() -> None:
+    """docs/bluecore.md names every event of the vendor, and every field of its files."""
+    every = (*fields.GENERATION_1, *fields.GENERATION_2, *fields.OPTIONAL, *fields.UNSUBSCRIBES)
+    names = {*fields.VENDOR_EVENTS, *(field.name for field in every)}
+    assert {name for name in names if f"`{name}`" not in BLUECORE} == set()
+
+
+def test_the_exports_to_bluecore_that_are_shown_are_in_order() -> None:
+    """They fit a profile with the ready-made types and the properties that they name."""
+    (shown,) = [BluecoreExports(**yaml.safe_load(block)["attributes"]) for block in blocks(BLUECORE, "yaml")]
+    properties = [
+        {"name": "email", "type": "email", "identifier": True},
+        *({"name": name} for name in ("phone", "first_name")),
+        {"name": "order_total", "type": "decimal"},
+        {"name": "stores", "type": "group", "group_type": "store", "multiple": True},
+    ]
+    segments = [
+        {"name": name, "when": {"property": "email", "has_value": True}}
+        for name in ("big_spenders", "newsletter_readers", "opted_out")
+    ]
+    more = [{"name": "classification"}, {"name": "audiences", "multiple": True}, {"name": "tracking"}]
+    types = [{"name": name, "ready_made": True, "properties": more} for name in READY_MADE if "email" in name]
+    profiles = Profiles.model_validate(
+        {
+            "properties": properties,
+            "segments": segments,
+            "event_types": [*types, "order"],
+            "rollups": [{"name": "last_product", "event": "order", "last": "products.name"}],
+            "group_types": [{"name": "store", "properties": [{"name": "city"}]}],
+        }
+    )
+    assert find_problems(shown, profiles) == []
+    assert [goal.name for goal in shown.goals] == ["spring", "weekly", "esp_events", "unsubscribes"]
+
+
 def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
     """They fit a profile with the properties that they name, and show every field of a goal in use."""
     shown = [IterableConnection(**yaml.safe_load(block)["attributes"]) for block in blocks(ITERABLE, "yaml")]
@@ -191,6 +264,30 @@ def test_the_connections_to_iterable_that_are_shown_are_in_order() -> None:
     used = {name for connection in shown for goal in connection.export_profiles for name in goal.model_fields_set}
     in_lifecycles = {"lifecycle"}  # its own page shows it
     assert set(iterable.UserExportGoal.model_fields) - used == {"title", "enabled", "was"} | in_lifecycles
+
+
+def test_every_field_of_spotler_is_documented() -> None:
+    """Every field that only Spotler's exchange has stands in docs/spotler.md."""
+    names = {*SpotlerExchange.model_fields, *ImportMail.model_fields, *SpotlerImport.model_fields}
+    names -= FileGoal.model_fields.keys() - {"format"}
+    assert [name for name in sorted(names) if f"`{name}`" not in SPOTLER] == []
+
+
+def test_the_exchange_with_spotler_that_is_shown_is_in_order() -> None:
+    """It fits a profile with the properties that it names, and so do the conditions that are shown."""
+    [block] = blocks(SPOTLER, "yaml")
+    shown = SpotlerExchange(**yaml.safe_load(block)["attributes"])
+    conditions = re.findall(r"`(\{property: [^`]*(?:contains_any|equals)[^`]*\})`", SPOTLER)
+    properties = [
+        {"name": "email", "type": "email", "identifier": True},
+        {"name": "first_name"},
+        {"name": "city"},
+        *(yaml.safe_load(text) for text in re.findall(r"`(\{name: \w+, type: [^`]*\})`", SPOTLER)),
+    ]
+    segments = [{"name": f"s{n}", "when": yaml.safe_load(text)} for n, text in enumerate(conditions)]
+    profiles = Profiles.model_validate({"properties": properties, "segments": segments})
+    assert len(segments) == 2
+    assert [*find_profile_problems(profiles), *find_problems(shown, profiles)] == []
 
 
 def test_every_operator_is_documented() -> None:
@@ -251,7 +348,8 @@ def test_states_and_counts_are_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     """The documentation shows or names every command of cdp-sync."""
-    texts = README + OPERATING + MERGING + PROJECTS + LIFECYCLES + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    texts = README + OPERATING + MERGING + PROJECTS + LIFECYCLES + SCORES + SPOTLER
+    texts += (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert [name for name in main.commands if f"cdp-sync {name}" not in texts and f"`{name}`" not in texts] == []
 
 
@@ -260,7 +358,9 @@ def test_shown_commands_exist() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     sourced = (".venv/bin/activate", "data/sandbox/sailthru.env")
     names = {"make": targets, "cdp-sync": main.commands, "source": sourced}
-    for line in filter(None, "\n".join(blocks(README + OPERATING + PROJECTS + ITERABLE, "console")).splitlines()):
+    for line in filter(
+        None, "\n".join(blocks(README + OPERATING + PROJECTS + ITERABLE + SCORES + SPOTLER, "console")).splitlines()
+    ):
         program, name = line.removeprefix("$ ").split()[:2]
         assert name in names[program], line
 

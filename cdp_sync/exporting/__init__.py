@@ -3,8 +3,10 @@
 from cdp_sync.exporting.audiences.delivering import deliver_users, write_users
 from cdp_sync.exporting.audiences.events import select_events_of_users
 from cdp_sync.exporting.audiences.recording import record_users
+from cdp_sync.exporting.campaigns import planned
 from cdp_sync.exporting.events.delivering import deliver_event_files, write_event_files
 from cdp_sync.exporting.events.recording import record_events
+from cdp_sync.exporting.events.removing import RemovedFile, remove_old_files
 from cdp_sync.exporting.events.select import select_events, verify_events_recordable
 from cdp_sync.exporting.files.delivering import DeliveredFile, LocalFile, deliver_file, write_file
 from cdp_sync.exporting.files.uploads import clear_uploads

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 
+from cdp_sync.exporting.campaigns import exported_campaign
 from cdp_sync.exporting.files.delivering import DeliveredFile
 from cdp_sync.exporting.run import DeliveryRun, ExportRun, FileRun
 from cdp_sync.exporting.touches.reserving import caps_end, has_capped, touch_steps
@@ -19,6 +20,9 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
     there was nothing to deliver.
     """
     report = ExportReport(run.goal.name, run.goal.segment, counters, note=run.note)
+    if run.waits:
+        return replace(report, waits=run.waits)
+    report = replace(report, difference=run.difference)
     if delivered:
         report = replace(report, path=delivered.path, size=delivered.size)
     elif not (counters.profiles_not_deliverable or counters.profiles_capped or leaves_something(run)):
@@ -53,6 +57,8 @@ def _steps(session: Session, run: FileRun, delivered: DeliveredFile | None) -> I
         yield from ledger_steps(run, number_of_goal(session, run))
         values = {**run.key, **asdict(delivered), "fingerprint": run.fingerprint, "segment": run.goal.segment}
         yield Step("exported_file", statement("exporting/exported_file"), values)
+        if run.goal.keeps_columns:
+            yield exported_campaign(run)
     yield from touch_steps(run)
     yield quarantine_step(run, run.path)
 

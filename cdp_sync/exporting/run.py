@@ -70,6 +70,11 @@ class ExportRun(DeliveryRun, ABC):
     def rows(self, columns: Collection[str]) -> "Rows":
         """Return how profiles become lines, given the columns of the warehouse."""
 
+    @property
+    def waits(self) -> str:
+        """Why it exports nobody; empty: it exports."""
+        return ""
+
     def more_steps(self, columns: Collection[str]) -> list[Step]:
         """Return the steps that stage what leaves beside the lines."""
         return []
@@ -104,6 +109,10 @@ class FileRun(ExportRun):
     """One run of a goal that puts a file on a server."""
 
     goal: FileExportGoal
+    waiting_for: str = ""
+    """Why it exports nobody: a campaign that is not due."""
+    difference: str = ""
+    """How the declared definitions of a campaign differ from those that it exports; empty: they do not."""
 
     def rows(self, columns: Collection[str]) -> "Rows":
         """Return how profiles become rows of the file, given the columns of the warehouse."""
@@ -111,9 +120,14 @@ class FileRun(ExportRun):
 
         return file_rows(self, columns)
 
+    @property
+    def waits(self) -> str:
+        """Why it exports nobody; empty: it exports."""
+        return self.waiting_for
+
     def is_due_without_profiles(self) -> bool:
         """Return whether a file without rows is to be written."""
-        return self.goal.write_empty
+        return self.goal.write_empty and not self.waits
 
     @property
     def text_name(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, false, func, literal_column, null, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, false, func, literal_column, not_, null, or_, select, true
 
 from cdp_sync.exporting.run import DeliveryRun, ExportRun
 from cdp_sync.exporting.touches.capping import IN_STAGE, with_stage
@@ -129,7 +129,7 @@ def select_segment(run: ExportRun, *, keep_cells: bool = False, reserve: bool = 
         if reserving:
             session.set("force_compression", "auto")
             reserve_touches(session, run)
-        inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
+        inside = is_exported(run, columns)
         size = step("segment", select(func.count()).select_from(PROFILE).where(inside))
         in_segment = session.value(size.sql, size.values)
         ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.selected group by ending"))
@@ -277,8 +277,17 @@ def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
         is_linked.label("is_linked"),
         *(value.label(name) for name, value in rows.inputs.items()),
     ]
-    inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
+    inside = is_exported(run, columns)
     return step("chosen", select(*values).select_from(PROFILE).where(inside))
+
+
+def is_exported(run: ExportRun, columns: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that the goal exports a profile: it is in its segment, and in others or not."""
+    if run.waits:
+        return false()
+    inside = is_in_segment(run.profiles, run.goal.segment, run.now, columns)
+    further = ((is_in_segment(run.profiles, name, run.now, columns), has) for name, has in run.goal.narrowed_by)
+    return and_(inside, *(each if has else not_(each) for each, has in further))
 
 
 def allowed(run: DeliveryRun, columns: Collection[str]) -> str:
@@ -377,6 +386,19 @@ def on(source: str, named: Level) -> str:
     """Return a select of the source's columns, and more."""
     more = "".join(f",\n    {sql} as {name}" for name, sql in named.items())
     return f"select *{more}\nfrom (\n{source}\n)" if named else source
+
+
+def first_segment_of(
+    run: ExportRun, columns: Collection[str], number: int, declared: ExportColumn
+) -> tuple[Inputs, str]:
+    """Return what a column of texts by segment reads, and the expression for the text of the first segment."""
+    texts = declared.first_segment or {}
+    inputs = {
+        f"s{number}_{place}": is_in_segment(run.profiles, name, run.now, columns) for place, name in enumerate(texts)
+    }
+    whens = (f"when {inside} then {quote_literal(text)}" for inside, text in zip(inputs, texts.values(), strict=True))
+    otherwise = "null::varchar" if declared.otherwise is None else quote_literal(declared.otherwise)
+    return inputs, f"case {' '.join(whens)} else {otherwise} end"
 
 
 def segments_of(

@@ -90,6 +90,8 @@ def preview(
     `whole` says that these are all of its bytes: then it is parsed as an import would parse it. `stored` are the
     columns of the warehouse and their types, which new properties have to agree with. `reader` reads the file.
     """
+    if goal.format.is_workbook and not whole:
+        return Preview(path, message="A workbook can only be read as a whole; an import does that.")
     shown = _from_beginning(path, head, goal, profiles, warehouse, reader)
     reasons: list[str] = []
     if not shown.refused:
@@ -188,6 +190,8 @@ def _beginning(path: str, head: bytes, goal: ImportGoal, folder: Path, warnings:
     local = folder / "head"
     local.write_bytes(head)
     name, text = path, head
+    if goal.format.is_workbook:
+        return next(unpack(path, local, folder, goal, warnings.append))
     if head.startswith(ZIP) and zipfile.is_zipfile(local):  # the head is all of it
         part = next(unpack(path, local, folder, goal, warnings.append), None)
         name, text = (part.name, part.local.read_bytes()) if part else (path, b"")

@@ -33,6 +33,9 @@ rules that are no more."""
 SHOWN = ("profile_identifier", "lifecycle_stage")
 """Tables of the warehouse that name live profiles, besides those of events: they follow merges and unmerges."""
 
+COMPUTED = ("score",)
+"""Tables that are made anew of the events of live profiles: they follow when that is done next."""
+
 BY_ITSELF = (
     "profile", "own_profile", "own_identifier", "lent_identifier", "value_time", "decision", "imported_row",
     "keyed_row", "imported_profile", "exported_profile", "exported_event_profile", "list_member", "list_intent",

@@ -47,6 +47,7 @@ from cdp_sync.model.report import (
 )
 from cdp_sync.model.rollup import Rollup
 from cdp_sync.model.schedule import Maintenance, Schedule, WeekdayOfMonth
+from cdp_sync.model.score import Rate, Score, Share
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.server import SftpServer
 from cdp_sync.model.window import EventWindow

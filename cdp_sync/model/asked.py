@@ -21,13 +21,20 @@ def asked_parts(conditions: Iterable[Condition], profiles: Profiles) -> Iterator
 
 
 def asked_event_types(conditions: Iterable[Condition], profiles: Profiles) -> tuple[str, ...]:
-    """Return the types of events that conditions read, directly, by rollups or by segments."""
+    """Return the types of events that conditions read, directly, by rollups, scores or segments."""
     found: dict[str, None] = {}
     for part in asked_parts(conditions, profiles):
         rollup = profiles.rollup.get(part.property or "")
-        asked = (part.event, part.then and part.then.event, rollup and rollup.event)
+        score = profiles.score.get(part.property or "")
+        asked = (part.event, part.then and part.then.event, rollup and rollup.event, *(score.events if score else ()))
         found |= dict.fromkeys(each for each in asked if each)
     return tuple(found)
+
+
+def asked_scores(conditions: Iterable[Condition], profiles: Profiles) -> tuple[str, ...]:
+    """Return the scores that conditions read, directly or by segments."""
+    names = (part.property for part in asked_parts(conditions, profiles) if part.property in profiles.score)
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def asked_groups(conditions: Iterable[Condition], profiles: Profiles) -> tuple[str, ...]:

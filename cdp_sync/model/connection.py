@@ -1,6 +1,7 @@
 """A connection: how to reach a platform, and the goals there, in running order."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -12,6 +13,7 @@ from cdp_sync.model.goal import FileGoal, ImportRules, RowRules
 from cdp_sync.model.group_import import FileGroupGoal, GroupRules
 from cdp_sync.model.kind import kind_of
 from cdp_sync.model.mail_address import is_address
+from cdp_sync.model.profile import Profiles
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
 
@@ -20,6 +22,9 @@ RESERVED = frozenset({"segments", "events", "profiles", "groups", "lifecycles", 
 
 LISTED = ("import_groups", "import_profiles", "export_profiles", "export_events")
 """The lists of goals, in running order."""
+
+PlacedGoal = tuple[str, RowRules | ExportGoal | EventExportGoal]
+"""A goal and its place in the declaration, such as `export_events[0]`."""
 
 _OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}", re.DOTALL)
 """What Dagster's catalog accepts as an owner."""
@@ -39,10 +44,14 @@ def _some(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
+Addresses = Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], AfterValidator(_some)]
+"""E-mail addresses without names beside them; at least one."""
+
+
 class Notifications(Declared):
     """Who gets mail about a connection's runs, and about which of them."""
 
-    emails: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], AfterValidator(_some)]
+    emails: Addresses
     """E-mail addresses; at least one."""
     on: Literal["failure", "every_run"] = "failure"
     """Mail about failed runs only, or about every run."""
@@ -106,6 +115,17 @@ class Connection(Declared):
     def _check(self) -> "Connection":
         if self.name in RESERVED:
             raise ValueError(f"name: {self.name!r} stands for something else in the catalog; choose another")
+        if self.was == self.name:
+            raise ValueError("was: it is the connection's own name")
+        self.verify_names()
+        return self
+
+    def verify_names(self) -> None:
+        """Verify that goals have names of their own.
+
+        Raises:
+            ValueError: Two goals have, or had, one name.
+        """
         names: list[str] = []
         for listed in LISTED:
             names += [goal.name for goal in getattr(self, listed, ())]
@@ -116,13 +136,20 @@ class Connection(Declared):
             raise ValueError(f"was: {taken!r} is the name of another goal; needed is a name that no goal has any more")
         if doubled := next((name for name in former if former.count(name) > 1), None):
             raise ValueError(f"was: more than one goal was called {doubled!r}")
-        if self.was == self.name:
-            raise ValueError("was: it is the connection's own name")
-        return self
 
     @property
     def file_watch(self) -> Watch | None:
         """How it looks for new files in between; None where it imports no files, or does not look."""
+        return None
+
+    @property
+    def report_emails(self) -> tuple[str, ...]:
+        """Who gets the report of each import that read or refused a file, whatever `notifications` says."""
+        return ()
+
+    @property
+    def faults_directory(self) -> str | None:
+        """The server's directory for the rows that strict imports refuse; None: they stay in the data folder."""
         return None
 
     @property
@@ -155,6 +182,16 @@ class Connection(Declared):
     def goals(self) -> tuple[RowRules | ExportGoal | EventExportGoal, ...]:
         """All goals, in running order."""
         return (*self.imports, *self.exports)
+
+    @property
+    def placed_goals(self) -> Iterator[PlacedGoal]:
+        """All goals, each with its place in the declaration, in running order."""
+        for listed in LISTED:
+            yield from ((f"{listed}[{index}]", goal) for index, goal in enumerate(getattr(self, listed, ())))
+
+    def problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile beside the goals, each as `path: what was found; what is allowed`."""
+        yield from ()
 
     @property
     def active_schedule(self) -> Schedule | None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from cdp_sync.model.asked import asked_by, asked_event_types, find_way
-from cdp_sync.model.connection import LISTED, Connection
+from cdp_sync.model.connection import Connection
 from cdp_sync.model.lifecycle import STAGE_CHANGED, Lifecycle
 from cdp_sync.model.merge_rule import MergeRule
 from cdp_sync.model.profile import VIEWED_INTERACTIONS, Profiles, literal
-from cdp_sync.model.questions import asked_problems, rollup_problems
+from cdp_sync.model.questions import asked_problems, rollup_problems, score_problems
 from cdp_sync.model.segment import Condition, Segment
 from cdp_sync.model.suggestion import allowed
 
@@ -27,9 +27,9 @@ def find_problems(connection: Connection, profiles: Profiles) -> list[str]:
         for index, name in enumerate(connection.objectives)
         if name not in objectives
     ]
-    for listed in LISTED:
-        for index, goal in enumerate(getattr(connection, listed, ())):
-            found += [f"{listed}[{index}].{problem}" for problem in goal.problems(profiles)]
+    found += connection.problems(profiles)
+    for place, goal in connection.placed_goals:
+        found += [f"{place}.{problem}" for problem in goal.problems(profiles)]
     return found
 
 
@@ -46,14 +46,12 @@ def find_clashes(connections: Sequence[Connection]) -> Iterator[tuple[int, str]]
             yield place, f"name: another connection is called {connection.name!r}; choose another name"
             continue
         names.add(connection.name)
-        for listed in LISTED:
-            for index, goal in enumerate(getattr(connection, listed, ())):
-                whole = f"{connection.name}__{goal.name}"
-                own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
-                if clash := next((name for name in own if name in taken), None):
-                    message = f"the catalog has {clash!r} for {taken[clash]}; choose another name"
-                    yield place, f"{listed}[{index}].name: {message}"
-                taken |= dict.fromkeys(own, f"goal {goal.name!r} of {connection.name}")
+        for declared, goal in connection.placed_goals:
+            whole = f"{connection.name}__{goal.name}"
+            own = [whole, *(f"{whole}__{part}" for part in _PARTS)]
+            if clash := next((name for name in own if name in taken), None):
+                yield place, f"{declared}.name: the catalog has {clash!r} for {taken[clash]}; choose another name"
+            taken |= dict.fromkeys(own, f"goal {goal.name!r} of {connection.name}")
 
 
 def find_profile_problems(profiles: Profiles) -> list[str]:
@@ -71,8 +69,7 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
     found += _taken_types(profiles)
     for index, rule in enumerate(profiles.merge_rules):
         found += [f"merge_rules[{index}].{problem}" for problem in _rule_problems(rule, profiles)]
-    for index, rollup in enumerate(profiles.rollups):
-        found += [f"rollups[{index}].{problem}" for problem in rollup_problems(rollup, profiles)]
+    found += _computed_problems(profiles)
     found += _interaction_problems(profiles)
     for index, segment in enumerate(profiles.segments):
         for place, condition in segment.when.walk():
@@ -80,6 +77,14 @@ def find_profile_problems(profiles: Profiles) -> list[str]:
         if cycle := find_cycle(segment, profiles):
             found.append(f"segments[{index}].when: the segment asks about itself: {' → '.join(cycle)}")
     return found
+
+
+def _computed_problems(profiles: Profiles) -> Iterator[str]:
+    """Yield what does not fit in what is made of events."""
+    for index, rollup in enumerate(profiles.rollups):
+        yield from (f"rollups[{index}].{problem}" for problem in rollup_problems(rollup, profiles))
+    for index, score in enumerate(profiles.scores):
+        yield from (f"scores[{index}].{problem}" for problem in score_problems(score, profiles))
 
 
 def _taken_types(profiles: Profiles) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Export goals of events: which types and which of their events, as which rows, in which files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
@@ -19,7 +19,8 @@ from cdp_sync.model.suggestion import allowed
 GOAL_AND_TIMESTAMP = "goal_and_timestamp"
 
 EVENT_COLUMN_KINDS = (
-    "property", "event", "item", "event_type", "happened_at", "event_id", "unique_key", "profile_id", "text",
+    "property", "event", "item", "event_type", "happened_at", "written_at", "event_id", "unique_key", "profile_id",
+    "text",
 )  # fmt: skip
 """What a column can hold; exactly one of them."""
 
@@ -33,8 +34,17 @@ class EventFile(ExportFile):
     """Put the time of the run, YYYYMMDDHHMMSS in UTC, after the name; as it always is with `window: since_last`."""
 
 
+class NamesByValue(Declared):
+    """The names of events of one type that differ by a property."""
+
+    property: str
+    """The property of the event."""
+    names: Annotated[Mapping[str, str], Field(min_length=1)]
+    """The name of the event by the value of this property."""
+
+
 class EventColumn(Declared):
-    """A column of the file, and what it holds: exactly one of the other keys."""
+    """A column of the file, and what it holds: exactly one of the keys up to `text`."""
 
     field: Annotated[str, Field(min_length=1)]
     """Name of the column."""
@@ -44,10 +54,12 @@ class EventColumn(Declared):
     """The value of this property of the event; empty where its type has none. A nested list is a JSON array."""
     item: str | None = None
     """The value of this property of the item, with `rows: items`."""
-    event_type: Literal[True] | None = None
-    """The name of the event's type."""
+    event_type: Literal[True] | Mapping[str, str | NamesByValue] | None = None
+    """The name of the event's type; or, by type, another name, or names by the value of a property."""
     happened_at: Literal[True] | None = None
     """When it happened."""
+    written_at: Literal[True] | None = None
+    """When the event was last changed in the warehouse."""
     event_id: Literal[True] | None = None
     """The id of the event, which is unique in its type."""
     unique_key: Literal[True] | None = None
@@ -56,6 +68,12 @@ class EventColumn(Declared):
     """The identifier of the event's profile."""
     text: str | None = None
     """The same text for every event."""
+    types: tuple[str, ...] = ()
+    """With `event`: only of events of these types; empty in all others. Absent: of every type that has the property."""
+    optional: bool = False
+    """With `event`: the column is empty where no type has the property; otherwise that is a mistake."""
+    required: bool = False
+    """An event without a value of it is not delivered."""
 
     @model_validator(mode="after")
     def _check(self) -> "EventColumn":
@@ -63,7 +81,14 @@ class EventColumn(Declared):
         if len(kinds) != 1:
             found = " and ".join(kinds) or "none of them"
             raise ValueError(f"found {found}; a column holds exactly one of {', '.join(EVENT_COLUMN_KINDS)}")
+        if (self.types or self.optional) and not self.event:
+            raise ValueError("types and optional: they go with `event`, a property of the event")
         return self
+
+    def holders(self, types: Iterable[EventType]) -> list[EventProperty]:
+        """Return the property of the event that it holds, of each of the types that have it."""
+        of = (event for event in types if not self.types or event.name in self.types)
+        return [event.by_name[self.event] for event in of if self.event and self.event in event.by_name]
 
 
 class EventExportGoal(Goal):
@@ -94,6 +119,8 @@ class EventExportGoal(Goal):
     """How files are written."""
     map: Annotated[tuple[EventColumn, ...], Field(min_length=1)]
     """The columns, in order."""
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """Remove the goal's files from the server so many days after their last delivery; absent: they stay."""
     write_empty: bool = False
     """Also write a file when there are no events to write; of each day that has none, with `window: day`."""
 
@@ -110,6 +137,8 @@ class EventExportGoal(Goal):
             raise ValueError("map: a column holds a property of an item; needed is `rows: items`")
         if self.write_empty and (self.window == "all" or self.split == "by_type"):
             raise ValueError("write_empty: needed is another window than `all`, and another split than `by_type`")
+        if self.keep_days and not (self.by_day or self.has_timestamp):
+            raise ValueError("keep_days: each run replaces the file; needed is a day or a time in the files' names")
         return self
 
     @property
@@ -145,9 +174,10 @@ class EventExportGoal(Goal):
         """Return the declared types of its events."""
         return tuple(profiles.event[name] for name in self.events)
 
-    def event_property(self, name: str, profiles: Profiles) -> EventProperty:
-        """Return a property of its events: of the first type that has it."""
-        return next(event.by_name[name] for event in self.types(profiles) if name in event.by_name)
+    def event_property(self, column: EventColumn, profiles: Profiles) -> EventProperty:
+        """Return the property of events that a column holds: of the first type that has it."""
+        found = column.holders(self.types(profiles))
+        return found[0] if found else EventProperty(name=str(column.event))
 
     def item_property(self, name: str, profiles: Profiles) -> ItemProperty:
         """Return a property of the items that are rows: of the first type that has it."""
@@ -168,6 +198,10 @@ class EventExportGoal(Goal):
         rollups = (profiles.rollup.get(name) for name in self.properties)
         return tuple(dict.fromkeys((*self.events, *(rollup.event for rollup in rollups if rollup))))
 
+    def read_scores(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the scores that its columns read."""
+        return tuple(name for name in self.properties if name in profiles.score)
+
     def problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what does not fit the profile and its events, each as `path: what was found; what is allowed`."""
         unknown = [(index, name) for index, name in enumerate(self.events) if name not in profiles.event]
@@ -187,19 +221,42 @@ class EventExportGoal(Goal):
             found = [profiles.readable[column.property]] if column.property in profiles.readable else []
             yield from _problems("property", column.property, found, list(profiles.readable), self.format)
         elif column.event:
-            types = self.types(profiles)
-            found = [event.by_name[column.event] for event in types if column.event in event.by_name]
+            yield from _unknown("types", column.types, self.events)
+            types = [event for event in self.types(profiles) if not column.types or event.name in column.types]
             names = list(dict.fromkeys(name for event in types for name in event.by_name))
-            yield from _problems("event", column.event, found, names, self.format)
+            held = column.holders(types)
+            if types and (held or not column.optional):
+                yield from _problems("event", column.event, held, names, self.format)
         elif column.item:
             lists = (event.lists.get(self.items or "") for event in self.types(profiles))
             items = [each for each in lists if each]
             found = [each.item[column.item] for each in items if column.item in each.item]
             names = list(dict.fromkeys(name for each in items for name in each.item))
             yield from _problems("item", column.item, found, names, self.format)
+        elif isinstance(column.event_type, Mapping):
+            yield from _unknown("event_type", column.event_type, self.events)
+            for event in self.types(profiles):
+                yield from _naming_problems(column.event_type.get(event.name), event)
 
 
-def _problems(key: str, name: str, found: list[Property], names: list[str], form: ExportFormat) -> Iterator[str]:
+def _unknown(key: str, names: Iterable[str], events: Sequence[str]) -> Iterator[str]:
+    yield from (
+        f"{key}: {name!r} is no type of the goal; {allowed(name, events)}" for name in names if name not in events
+    )
+
+
+def _naming_problems(naming: str | NamesByValue | None, event: EventType) -> Iterator[str]:
+    """Yield what is wrong with the name of a type's events: it has to have one, by a text if by a value."""
+    if naming is None:
+        yield f"event_type: {event.name!r} has no name; needed is one for every type of the goal"
+    elif isinstance(naming, NamesByValue):
+        prop = event.by_name.get(naming.property)
+        if prop is None or prop.items or prop.multiple or prop.type != "text":
+            texts = [each.name for each in event.properties if each.type == "text" and not each.multiple]
+            yield f"event_type.{event.name}.property: {naming.property!r} is no text; {allowed(naming.property, texts)}"
+
+
+def _problems(key: str, name: str, found: Sequence[Property], names: list[str], form: ExportFormat) -> Iterator[str]:
     """Yield what is wrong with a column of a property: it has to be one thing in each type that has it."""
     if not found:
         yield f"{key}: {name!r} is unknown; {allowed(name, names)}"

@@ -43,13 +43,26 @@ class EventExportReport(Report):
     counters: EventCounters = EventCounters()
     files: tuple[tuple[str, int, int], ...] = ()
     """The files on the server: path, bytes and rows of each."""
+    removed: tuple[str, ...] = ()
+    """Files of the goal that were removed from the server, as they are kept no longer."""
+    replaced: tuple[str, ...] = ()
+    """Files that would have been removed, but somebody has put others in their places, which stay."""
 
     @property
     def delivers(self) -> bool:
         """Whether anything was delivered."""
         return bool(self.files)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an author should know."""
+        return tuple(f"{path} is not the file that was delivered, so it stays." for path in self.replaced)
+
     def _summary(self) -> str:
+        removed = f" {counted(len(self.removed), 'old file')} removed." if self.removed else ""
+        return f"{self._delivered()}{removed}"
+
+    def _delivered(self) -> str:
         counters = self.counters
         left_out = counters.in_words(name for name in counters.ends if name != "events_written")
         suffix = f" ({left_out})." if left_out else "."
@@ -63,4 +76,5 @@ class EventExportReport(Report):
 
     def _files(self) -> list[dict[str, Any]]:
         state = FileState.DELIVERED
-        return [{"path": path, "state": state, "size": size, "rows": rows} for path, size, rows in self.files]
+        delivered = [{"path": path, "state": state, "size": size, "rows": rows} for path, size, rows in self.files]
+        return [*delivered, *({"path": path, "state": FileState.REMOVED} for path in self.removed)]

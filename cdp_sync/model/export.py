@@ -1,8 +1,9 @@
 """Export goals: whose profiles and which columns, into which file or to which users of a platform."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
 
@@ -23,7 +24,10 @@ from cdp_sync.model.suggestion import allowed
 
 SEGMENT_AND_TIMESTAMP = "segment_and_timestamp"
 
-KINDS = ("property", "profile_id", "segments", "lifecycles", "viewed_interactions", "permission_level", "text")
+KINDS = (
+    "property", "profile_id", "segments", "lifecycles", "viewed_interactions", "permission_level", "text",
+    "first_segment",
+)  # fmt: skip
 """What a column can hold; exactly one of them."""
 
 _NOT_PROPERTIES = {VIEWED_INTERACTIONS, PERMISSION_LEVEL}
@@ -69,6 +73,10 @@ class ExportColumn(Declared):
     """The profile's permission level: 0, 1 or 2; 2 where nothing is known."""
     text: str | None = None
     """The same text for every profile."""
+    first_segment: Annotated[Mapping[str, str], Field(min_length=1)] | None = None
+    """A text by segment: that of the first of these segments that the profile is in."""
+    otherwise: str | None = None
+    """With `first_segment`: the text for all others; absent: none."""
 
     @model_validator(mode="after")
     def _check(self) -> "ExportColumn":
@@ -78,6 +86,8 @@ class ExportColumn(Declared):
             raise ValueError(f"found {found}; a column holds exactly one of {', '.join(KINDS)}")
         if self.group and not self.property:
             raise ValueError("group: needed beside it is `property`, one of the groups' properties")
+        if self.otherwise is not None and not self.first_segment:
+            raise ValueError("otherwise: needed beside it is `first_segment`, the texts by segment")
         return self
 
     def kind(self) -> str:
@@ -115,6 +125,8 @@ class ExportColumn(Declared):
             yield f"property: {profiles.unreadable(self.property)}"
         for name in self.segments if isinstance(self.segments, tuple) else ():
             yield from profiles.segment_problem("segments", name)
+        for name in self.first_segment or ():
+            yield from profiles.segment_problem("first_segment", name)
         for name in self.lifecycles if isinstance(self.lifecycles, tuple) else ():
             yield from profiles.lifecycle_problem("lifecycles", name)
         if self.viewed_interactions and not profiles.interactions:
@@ -170,6 +182,11 @@ class ExportGoal(Goal):
         return ()
 
     @property
+    def narrowed_by(self) -> tuple[tuple[str, bool], ...]:
+        """Further segments that its profiles are in (True), or are not in (False)."""
+        return ()
+
+    @property
     @abstractmethod
     def destination(self) -> str:
         """Where profiles go, for people."""
@@ -184,6 +201,10 @@ class ExportGoal(Goal):
             for name in processor.settings.reads:
                 if name not in names:
                     yield f"processors[{index}].{processor.name}: {name!r} is no column; {allowed(name, names)}"
+        yield from self.map_problems(profiles)
+
+    def map_problems(self, profiles: Profiles) -> Iterator[str]:
+        """Yield what does not fit the profile in its columns, with their places."""
         for index, column in enumerate(self.map):
             yield from (f"map[{index}].{problem}" for problem in self.column_problems(column, profiles))
 
@@ -211,6 +232,10 @@ class ExportGoal(Goal):
         columns = (name for column in self.map for name in column.lifecycle_names(profiles))
         return tuple(dict.fromkeys([*([self.lifecycle.name] if self.lifecycle else []), *columns]))
 
+    def read_scores(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the scores that its columns read."""
+        return tuple(name for name in self.properties if name in profiles.score)
+
     def read_groups(self, profiles: Profiles) -> tuple[str, ...]:
         """Return the types of groups that its columns read."""
         holders = (profiles.by_name[column.group] for column in self.map if column.group)
@@ -219,6 +244,9 @@ class ExportGoal(Goal):
 
 class FileExportGoal(ExportGoal):
     """Puts a segment's profiles on the server, as a delimited file."""
+
+    keeps_columns: ClassVar[bool] = False
+    """Whether it is a campaign: it exports the columns of its first run, and not in every run."""
 
     directory: Annotated[str, Field(min_length=1)] = "."
     """Directory on the server."""
@@ -233,6 +261,15 @@ class FileExportGoal(ExportGoal):
     def destination(self) -> str:
         """Where profiles go, for people."""
         return f"file: `{self.file.name}` in `{self.directory}`"
+
+    @property
+    def needs_one_of(self) -> tuple[str, ...]:
+        """The properties of which a profile needs one; none: it needs no certain one."""
+        return ()
+
+    def waits(self, created: datetime, exported: datetime | None, now: datetime) -> str:
+        """Return why a campaign exports nobody now, given its first run and its last export; empty: it exports."""
+        return ""
 
     @property
     def replaced_files(self) -> tuple[ReplacedFile, ...]:

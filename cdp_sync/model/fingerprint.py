@@ -20,11 +20,12 @@ _FORMAT_AT_FIRST = {
 """Settings that count whatever they are. All others count where they are declared: fingerprints of goals that do not
 declare them stay what they were before such settings came."""
 _AFFECTS_EVENT_EXPORT = {"directory", "file", "format", "map", "window", "split", "rows", "items"}
+_COLUMN_SINCE = {"written_at", "types", "optional", "required"}
 _TYPE_SINCE = ("among", "group_type")
 """Of a property's type, what counts where it is declared."""
 _NO_TYPE = {"title", "merge", "unique", "personal"}
 """Settings of a property that do not change how a value is read or written."""
-_COLUMNS_SINCE = ("group", "lifecycles", "viewed_interactions", "permission_level")
+_COLUMNS_SINCE = ("group", "lifecycles", "viewed_interactions", "permission_level", "first_segment", "otherwise")
 """Of a column, what counts where it is declared."""
 _AFFECTS_EXPORT = {"directory", "file", "format", "map", "link", "create_users", "lists", "decimals"}
 
@@ -38,7 +39,7 @@ def fingerprint(goal: ImportGoal, profiles: Profiles, objectives: Iterable[str] 
     records = goal.records(profiles)
     names = {link.property for link in goal.link} | {mapping.property for mapping in goal.map}
     detected, form = goal.map_detected, goal.format
-    since = form.model_dump(mode="json", exclude=_FORMAT_AT_FIRST, exclude_defaults=True)
+    since = form.model_dump(mode="json", exclude=_FORMAT_AT_FIRST | {"max_megabytes"}, exclude_defaults=True)
     affecting = {
         **goal.model_dump(mode="json", include=_AFFECTS_IMPORT),
         **goal.model_dump(mode="json", include={"members", "row_key", "events", "group_type"}, exclude_defaults=True),
@@ -76,6 +77,10 @@ def _read(profiles: Profiles, names: Collection[str]) -> dict[str, Any]:
 def event_export_fingerprint(goal: EventExportGoal, profiles: Profiles) -> str:
     """Return the digest of an export goal of events: of how its rows are written and where they go."""
     declared = goal.model_dump(mode="json", include=_AFFECTS_EVENT_EXPORT)
+    for column in declared["map"]:
+        for name in _COLUMN_SINCE & column.keys():
+            if not column[name]:  # columns came without these before
+                del column[name]
     columns = {column.event for column in goal.map if column.event} | {goal.items}
     properties = {prop.name: prop for event in goal.types(profiles) for prop in event.properties}
     events = [properties[name].model_dump(mode="json", exclude={"title"}) for name in properties if name in columns]

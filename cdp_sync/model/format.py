@@ -202,6 +202,10 @@ class ReadCells(CellFormat):
         return self
 
 
+_OF_TEXT = ("encoding", "separator", "quote", "escape", "comment", "trailer", "record_type", "short_rows")
+"""Settings that a workbook cannot have."""
+
+
 class Trailer(Declared):
     """A last line that is not a row."""
 
@@ -242,6 +246,10 @@ class Delimited(CellFormat):
 class Format(ReadCells, Delimited):
     """How the files of an import goal are written."""
 
+    type: Literal["csv", "xlsx", "xls"] = "csv"
+    """Delimited text (`csv`, whatever the file is called), or an Excel workbook, of which the first sheet is read."""
+    max_megabytes: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Largest workbook, in millions of bytes as it is delivered: a workbook is read in memory."""
     encoding: Encoding = "utf-8"
     """Encoding of the file, by any name that Python accepts; a byte order mark is accepted."""
     header: bool = True
@@ -271,6 +279,25 @@ class Format(ReadCells, Delimited):
             raise ValueError("json_lists and multi_value are both given; needed is one of them")
         return self
 
+    @model_validator(mode="after")
+    def _workbooks_have_no_text(self) -> "Format":
+        if self.is_workbook and (given := [name for name in _OF_TEXT if self._is_declared(name)]):
+            raise ValueError(f"{', '.join(given)}: a workbook has none; leave it out, or declare `type: csv`")
+        return self
+
+    def _is_declared(self, name: str) -> bool:
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+    @property
+    def is_workbook(self) -> bool:
+        """Whether the files are Excel workbooks."""
+        return self.type != "csv"
+
+    @property
+    def read_dates(self) -> tuple[str, ...]:
+        """The date formats that are tried; dates of a workbook are cells of their own kind, written as ISO dates."""
+        return tuple(dict.fromkeys((*self.dates, "iso"))) if self.is_workbook else self.dates
+
     @property
     def reading(self) -> "Format":
         """The settings that split a file into cells, without those that convert cells to values."""
@@ -282,7 +309,8 @@ class Format(ReadCells, Delimited):
         return codecs.lookup("utf-8-sig" if self.encoding == "utf-8" else self.encoding)
 
 
-_READING = set(Format.model_fields) - set(ReadCells.model_fields) - {"decimal", "multi_value", "dates", "time_zone"}
+_NOT_READING = {"decimal", "multi_value", "dates", "time_zone", "max_megabytes"}
+_READING = set(Format.model_fields) - set(ReadCells.model_fields) - _NOT_READING
 
 
 class ExportFormat(Delimited):

@@ -20,6 +20,7 @@ from cdp_sync.model.records import Records
 
 if TYPE_CHECKING:
     from cdp_sync.model.connection import Connection
+    from cdp_sync.model.expected_file import Expected
 
 SetMode = Literal["set", "set_if_empty", "set_or_clear", "add", "sum"]
 
@@ -260,6 +261,15 @@ class ImportGoal(Delivered, ImportRules):
     def keeps_unmatched(self) -> bool:
         """Whether rows that match no profile wait for one: their file may not come again."""
         return False
+
+    @property
+    def expected(self) -> "Expected | None":
+        """What a strict goal expects of its files; None where a file may be any that has the linked columns."""
+        return None
+
+    def reading(self, path: str) -> "ImportGoal":
+        """Return the goal as it reads the file at a path."""
+        return self
 
     @property
     def links_as_json(self) -> str:

@@ -25,6 +25,8 @@ _BUILT_IN = (
     "cdp_sync.connectors.sftp.kind:KIND",
     "cdp_sync.connectors.sailthru.kind:KIND",
     "cdp_sync.connectors.iterable.kind:KIND",
+    "cdp_sync.connectors.bluecore.kind:KIND",
+    "cdp_sync.connectors.spotler.kind:KIND",
 )
 
 
@@ -85,8 +87,9 @@ def kind_of_type(name: str) -> ConnectionKind | None:
 
 def kind_of(connection: object) -> ConnectionKind:
     """Return the kind of a declared connection."""
-    names = {f"{each.__module__}:{each.__qualname__}" for each in type(connection).__mro__}
-    return next(kind for kind in _every() if kind.model in names)
+    names = [f"{each.__module__}:{each.__qualname__}" for each in type(connection).__mro__]
+    # A kind may extend another one, so the class itself comes first.
+    return next(kind for name in names for kind in _every() if kind.model == name)
 
 
 def _every() -> Iterator[ConnectionKind]:

@@ -18,6 +18,8 @@ from cdp_sync.model.privacy import CONSENT_PROPERTIES, ZONES, Consent, Objective
 from cdp_sync.model.property import RESERVED, Property
 from cdp_sync.model.records import Records
 from cdp_sync.model.rollup import Rollup, rolled_up
+from cdp_sync.model.schedule import Schedule
+from cdp_sync.model.score import Score
 from cdp_sync.model.segment import Segment
 from cdp_sync.model.suggestion import allowed
 
@@ -31,6 +33,7 @@ _GROUP_TYPES = [
     {"name": "store", "title": "Store", "properties": [{"name": "city"}, {"name": "opened", "type": "date"}]}
 ]
 _ROLLUPS = [{"name": "orders_90_days", "event": "order", "count": True, "in_last_days": 90}]
+_SCORES = [{"name": "likely_to_open", "rate": {"of": "email_opened", "among": "email_delivered"}}]
 _SEGMENT = {"name": "big_spenders", "title": "Spent 40 or more", "when": {"property": "order_total", "at_least": 40}}
 _INTERACTIONS = {"event": "visit", "property": "store"}
 _MERGE_RULES = [{"property": "email"}, {"property": "customer_id", "and": [{"same": "postal_code"}]}]
@@ -70,6 +73,10 @@ class Profiles(Records):
     """What people belong to: types of groups, each with its properties."""
     rollups: Annotated[tuple[Rollup, ...], Field(examples=[_ROLLUPS])] = ()
     """Values that are worked out of a profile's events when they are read: by segments, exports and people."""
+    scores: Annotated[tuple[Score, ...], Field(examples=[_SCORES])] = ()
+    """Percentiles of profiles by their events, computed by a job; segments and exports read them like properties."""
+    scores_schedule: Schedule = Schedule(times_per_day=1, starting_at=time(2))
+    """When all scores are computed."""
     interactions: Annotated[Interactions | None, Field(examples=[_INTERACTIONS])] = None
     """What counts as an interaction that a profile has seen; read as `viewed_interactions`."""
     segments: Annotated[tuple[Segment, ...], Field(examples=[[_SEGMENT]])] = ()
@@ -87,6 +94,7 @@ class Profiles(Records):
             ("event_types", [event.name for event in self.event_types]),
             ("group_types", [group.name for group in self.group_types]),
             ("rollups", [rollup.name for rollup in self.rollups] + [VIEWED_INTERACTIONS] * bool(self.interactions)),
+            ("scores", [score.name for score in self.scores]),
             ("segments", [segment.name for segment in self.segments]),
             ("merge_rules", [rule.words for rule in self.merge_rules]),
         ):
@@ -96,6 +104,9 @@ class Profiles(Records):
             raise ValueError(f"properties: {', '.join(sorted(taken))}: comes with the objectives; leave it out")
         if clash := self.rollup.keys() & self.by_name.keys():
             raise ValueError(f"rollups: {', '.join(sorted(clash))}: a property has this name; choose another name")
+        if clash := self.score.keys() & {*self.by_name, *self.rollup}:
+            what = "a property or a rollup has this name"
+            raise ValueError(f"scores: {', '.join(sorted(clash))}: {what}; choose another name")
         return self
 
     @cached_property
@@ -145,9 +156,15 @@ class Profiles(Records):
         return {rollup.name: rollup for rollup in (*self.rollups, *made)}
 
     @cached_property
+    def score(self) -> Mapping[str, Score]:
+        """The scores by name."""
+        return {score.name: score for score in self.scores}
+
+    @cached_property
     def readable(self) -> Mapping[str, Property]:
-        """What segments and exports can read, by name: the properties, and the rollups as properties."""
-        return {**self.by_name, **rolled_up(self.rollup, self.event)}
+        """What segments and exports can read, by name: the properties, and rollups and scores as properties."""
+        scores = {name: score.prop for name, score in self.score.items()}
+        return {**self.by_name, **rolled_up(self.rollup, self.event), **scores}
 
     @property
     def permission_level(self) -> Property | None:
@@ -161,8 +178,8 @@ class Profiles(Records):
 
     @property
     def reserved(self) -> frozenset[str]:
-        """Columns of every profile, and the names of rollups."""
-        return RESERVED | self.rollup.keys()
+        """Columns of every profile, and the names of rollups and scores."""
+        return RESERVED | self.rollup.keys() | self.score.keys()
 
     @property
     def consent(self) -> tuple[Property, ...]:
@@ -187,6 +204,8 @@ class Profiles(Records):
         """Return what is wrong with a property that cannot be written, and which can."""
         if name in self.rollup:
             return f"{name!r} is a rollup, worked out of events and never written; {allowed(name, self.by_name)}"
+        if name in self.score:
+            return f"{name!r} is a score, computed of events and never imported; {allowed(name, self.by_name)}"
         return super().unknown(name)
 
     def unreadable(self, name: str) -> str:
@@ -227,6 +246,11 @@ class Profiles(Records):
             asked = [part.event, part.then and part.then.event, rollup and rollup.event]
             found |= dict.fromkeys(each for each in asked if each)
         return tuple(found)
+
+    def asked_scores(self, name: str) -> tuple[str, ...]:
+        """Return the scores that a segment's own condition reads."""
+        asked = (str(part.property) for _, part in self.segment(name).when.walk() if part.property in self.score)
+        return tuple(dict.fromkeys(asked))
 
     def asked_groups(self, name: str) -> tuple[str, ...]:
         """Return the types of groups that a segment's own condition reads."""

@@ -1,4 +1,4 @@
-"""What is wrong with what conditions and rollups ask of properties, events and groups.
+"""What is wrong with what conditions, rollups and scores ask of properties, events and groups.
 
 Problems are yielded as `place: what was found; what is allowed`, the place relative to the condition.
 """
@@ -12,6 +12,7 @@ from cdp_sync.model.operators import NAMES, RANGE
 from cdp_sync.model.profile import Profiles, literal
 from cdp_sync.model.property import Property
 from cdp_sync.model.rollup import Rollup
+from cdp_sync.model.score import Score
 from cdp_sync.model.segment import Condition, Question, Then
 from cdp_sync.model.suggestion import allowed
 from cdp_sync.model.window import HAPPENED_AT, EventWindow
@@ -72,6 +73,14 @@ def rollup_problems(rollup: Rollup, profiles: Profiles) -> Iterator[str]:
         yield from rollup.problems(event)
 
 
+def score_problems(score: Score, profiles: Profiles) -> Iterator[str]:
+    """Yield what does not fit the declared types of events."""
+    if score.share:
+        found = _of_events(score.share.of, score.share.where, profiles, key="of")
+        yield from (f"share.{problem}" for problem in found)
+    yield from score.problems(profiles.event)
+
+
 def event_problems(condition: Condition, profiles: Profiles) -> Iterator[str]:
     """Yield what does not fit the declared types of events."""
     yield from _of_events(str(condition.event), condition.where, profiles)
@@ -84,10 +93,10 @@ def _of_then(then: Then, profiles: Profiles) -> Iterator[str]:
     yield from _of_events(then.event, then.where, profiles)
 
 
-def _of_events(name: str, where: Condition | None, profiles: Profiles) -> Iterator[str]:
+def _of_events(name: str, where: Condition | None, profiles: Profiles, key: str = "event") -> Iterator[str]:
     event = profiles.event.get(name)
     if event is None:
-        yield f"event: {name!r} is unknown; {allowed(name, profiles.event)}"
+        yield f"{key}: {name!r} is unknown; {allowed(name, profiles.event)}"
     elif where:
         plain = {each.name: each for each in event.properties if not each.items}
         yield from where_problems(where, plain, event.lists)

@@ -106,6 +106,10 @@ class Upload:
     """What the former file is called while it is replaced, on a server that cannot do that in one step."""
 
 
+Removal = Literal["removed", "missing", "replaced"]
+"""The outcome for a delivered file that is to go: it is removed, it was gone, or another one has its name."""
+
+
 class UploadJournal(Protocol):
     """Remembers the uploads that have begun, also when the process is killed."""
 

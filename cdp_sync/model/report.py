@@ -64,6 +64,8 @@ class FileState(StrEnum):
     RETRIED = "retried"
     """Rows of it that waited for a profile were tried again."""
     DELIVERED = "delivered"
+    REMOVED = "removed"
+    """It was delivered and is kept no longer."""
     FAILED = "failed"
 
 
@@ -242,6 +244,8 @@ class ImportReport(Report):
     """By the connection, each counted once; None where the warehouse was not written to."""
     note: str = ""
     """Why there was nothing to import, where that is not for want of anything new."""
+    lines: tuple[str, ...] = ()
+    """What is mailed to the people whose files they are, line by line; only of strict imports."""
 
     @property
     def counters(self) -> Counters:
@@ -374,6 +378,15 @@ class ExportReport(Report):
     """When the first and the last of the caps end; None where no profile is capped."""
     note: str = ""
     """Why the goal exports nobody, where its lifecycle says so."""
+    waits: str = ""
+    """Why a campaign exported nobody; empty: it was due."""
+    difference: str = ""
+    """How the declared definitions of a campaign differ from those that it exports; empty: they do not."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an author should know."""
+        return (self.difference,) if self.difference else ()
 
     @property
     def delivers(self) -> bool:
@@ -382,6 +395,8 @@ class ExportReport(Report):
         return bool(self.path or counters.profiles_written or counters.events_written or self.profiles_taken_off)
 
     def _summary(self) -> str:
+        if self.waits:
+            return self.waits
         counters = self.counters
         left_out = counters.in_words(name for name in counters.ends if name != "profiles_written")
         suffix = f" ({left_out})." if left_out else "."

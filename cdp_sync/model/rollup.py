@@ -12,7 +12,7 @@ from cdp_sync.model.segment import Condition
 from cdp_sync.model.suggestion import allowed
 from cdp_sync.model.window import EventWindow
 
-AGGREGATES = ("count", "sum", "minimum", "maximum", "average", "first", "last", "all_values")
+AGGREGATES = ("count", "sum", "minimum", "maximum", "average", "first", "last", "most_frequent", "all_values")
 """What a rollup can be; exactly one of them."""
 
 _NUMBERS = ("number", "decimal")
@@ -39,7 +39,7 @@ class Rollup(EventWindow):
     count: Literal[True] | None = None
     """How many events there are; 0 where there are none."""
     sum: str | None = None
-    """The sum of this property. All aggregates but first and last also take `list.property`, of the items in a list."""
+    """The sum of this property. All aggregates also take `list.property`, of the items in a list."""
     minimum: str | None = None
     """The smallest value."""
     maximum: str | None = None
@@ -47,9 +47,11 @@ class Rollup(EventWindow):
     average: str | None = None
     """The average, rounded to four digits after the point, or to as many as the property has."""
     first: str | None = None
-    """The value in the earliest event; empty where that has none."""
+    """The value in the earliest event, or of its first item; empty where that has none."""
     last: str | None = None
-    """The value in the latest event; empty where that has none."""
+    """The value in the latest event, or of its last item; empty where that has none."""
+    most_frequent: str | None = None
+    """The value that occurs most often; of several of them the smallest."""
     all_values: str | None = None
     """Every value once, in ascending order."""
     where: Condition | None = None
@@ -98,7 +100,7 @@ class Rollup(EventWindow):
             of_values |= {"type": "decimal", "scale": max(_AVERAGE_SCALE, source.scale)}
         if self.aggregate in ("sum", "average"):
             of_values |= {"precision": 38}
-        keeps_all = self.aggregate in ("first", "last") and source.multiple
+        keeps_all = self.aggregate in ("first", "last") and source.multiple and len(self.path) == 1
         multiple = keeps_all or self.aggregate == "all_values"
         return Property.model_validate({"name": self.name, "title": self.title, "multiple": multiple, **of_values})
 
@@ -117,8 +119,6 @@ class Rollup(EventWindow):
             yield f"{self.aggregate}: {name!r} is no list of items; needed is {name!r} alone, or a list"
         elif item and item[0] not in found.item:
             yield f"{self.aggregate}: {item[0]!r} is unknown; {allowed(item[0], found.item)}"
-        elif item and self.aggregate in ("first", "last"):
-            yield f"{self.aggregate}: an event has many items; needed is a property of the event"
         elif (source := found.item[item[0]] if item else found).type not in _TAKES.get(self.aggregate, (source.type,)):
             yield f"{self.aggregate}: {source.name} is {source.type}; needed is {' or '.join(_TAKES[self.aggregate])}"
 

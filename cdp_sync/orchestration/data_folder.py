@@ -37,6 +37,10 @@ class DataFolder:
         """Return the folder where the files of one goal's run arrive."""
         return self.path / "downloads" / f"{run_id}__{goal}"
 
+    def reports(self, run_id: str, goal: str) -> Path:
+        """Return the folder for the rows that one goal's run refused."""
+        return self.path / "reports" / f"{run_id}__{goal}"
+
     def sightings(self, connection: str, goal: str) -> Path:
         """Return the file that notes since when the files of a goal have had their size and time."""
         return self.path / "sightings" / f"{connection}__{goal}.json"
@@ -51,7 +55,7 @@ class DataFolder:
 
     def close_to_others(self) -> None:
         """Make the folders 0700, also those that former versions or other programs such as Dagster have made."""
-        for name in (".", "staging", "downloads", "sightings", "uploads", "spill", "sandbox", "dagster"):
+        for name in (".", "staging", "downloads", "reports", "sightings", "uploads", "spill", "sandbox", "dagster"):
             if (self.path / name).is_dir():
                 private_folder(self.path / name)
 

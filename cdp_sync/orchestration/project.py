@@ -35,6 +35,7 @@ from cdp_sync.orchestration.goals.events import build_events
 from cdp_sync.orchestration.goals.groups import build_groups
 from cdp_sync.orchestration.goals.lifecycles import build_lifecycles, running_lifecycles
 from cdp_sync.orchestration.goals.merging import build_merging
+from cdp_sync.orchestration.goals.scores import build_scores
 from cdp_sync.orchestration.goals.segments import build_segments, lifecycle_key
 from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
@@ -200,6 +201,7 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
                 build_groups(declared, by_group),
                 build_lifecycles(declared),
                 build_merging(declared),
+                build_scores(declared),
             )
         case Maintenance():
             from cdp_sync.orchestration.runs.maintenance import build_maintenance

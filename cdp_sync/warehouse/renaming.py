@@ -19,8 +19,8 @@ Names = tuple[str, str]
 
 _OF_GOALS = (
     "imported_file", "run", "quarantine", "changed_value", "waiting_row",
-    "exported_file", "exported_goal", "list_member", "list_intent", "watermark",
-    "touchpoint", "touch_reservation", "capped_profile",
+    "exported_file", "removed_file", "campaign", "exported_goal", "list_member", "list_intent", "watermark",
+    "touchpoint", "touch_reservation", "capped_profile", "learned_file",
 )  # fmt: skip
 
 

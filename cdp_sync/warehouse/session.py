@@ -89,8 +89,8 @@ class Session:
         return self._connection.df()
 
     @contextmanager
-    def lent(self, frame: "DataFrame", name: str) -> Iterator[None]:
-        """Let statements read a DataFrame as a view of this name."""
+    def lent(self, frame: "DataFrame | Mapping[str, Any]", name: str) -> Iterator[None]:
+        """Let statements read a DataFrame, or arrays by the names of columns, as a view of this name."""
         self._connection.register(name, frame)
         try:
             yield

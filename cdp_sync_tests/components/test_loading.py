@@ -13,6 +13,7 @@ from cdp_sync.components import (
     ProfileModel,
     SailthruConnection,
     SftpConnection,
+    SpotlerExchange,
 )
 from cdp_sync.errors import DeclarationError, UnknownName
 from cdp_sync.model import SftpConnection as Declared
@@ -246,7 +247,8 @@ def test_the_repositorys_own_declarations_load() -> None:
 
 
 @pytest.mark.parametrize(
-    "component", [IterableConnection, Lifecycle, Maintenance, SailthruConnection, SftpConnection, ProfileModel]
+    "component",
+    [IterableConnection, Lifecycle, Maintenance, SailthruConnection, SftpConnection, SpotlerExchange, ProfileModel],
 )
 def test_every_attribute_is_described_in_the_schema(component: type[dg.Component]) -> None:
     """Every attribute of a defs.yaml has a description in the schema, including nested ones."""

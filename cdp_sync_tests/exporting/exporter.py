@@ -1,5 +1,6 @@
 """Exports from a warehouse, through the product's own steps, into a local folder in place of the server."""
 
+import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import pytest
 
 from cdp_sync.exporting import FileRun, export_file
 from cdp_sync.model import ExportCounters, ExportReport, FileExportGoal, Profiles
+from cdp_sync.model.remote import Removal
 from cdp_sync.warehouse import Warehouse, quote_identifier
 from cdp_sync.warehouse.properties import sync_properties
 
@@ -54,6 +56,16 @@ class Folder:
         shutil.copy(local, self.path / path.rpartition("/")[2])
         self.published.append(path)
 
+    def remove_delivered(self, path: str, size: int, sha256: str) -> Removal:
+        """Remove a file, if it is the one that was delivered."""
+        file = self.path / path.rpartition("/")[2]
+        if not file.exists():
+            return "missing"
+        if (file.stat().st_size, hashlib.sha256(file.read_bytes()).hexdigest()) != (size, sha256):
+            return "replaced"
+        file.unlink()
+        return "removed"
+
 
 class Killed(Exception):
     """The simulated end of the process."""
@@ -69,6 +81,11 @@ class Deadly:
         """Publish the file and raise Killed."""
         self.server.publish(*arguments, **options)
         raise Killed
+
+    def remove_delivered(self, path: str, size: int, sha256: str) -> Removal:
+        """Remove a file as the server does."""
+        outcome: Removal = self.server.remove_delivered(path, size, sha256)
+        return outcome
 
 
 @dataclass

@@ -462,3 +462,59 @@ def test_a_renamed_goal_goes_on(tmp_path: Path) -> None:
         ("order", 1),
     ]
     assert exporter.counters(days=1) == EventCounters(events_in_window=1, events_written=1)
+
+
+def test_events_have_other_names_by_type_and_by_value(tmp_path: Path) -> None:
+    """A column of names has that of the type, or of a value; an event whose value has none is not delivered."""
+    names = {"opened": "Open", "order": {"property": "campaign", "names": {"x": "Small order", "y": "Large order"}}}
+    columns = [{"field": "id", "event_id": True}, {"field": "event", "event_type": names}]
+    exporter = EventExporter(tmp_path, goal(map=columns))
+    exporter.hold([opened(1)])
+    exporter.hold([order("a", campaign="x"), order("b", campaign="y"), order("c", campaign="z"), order("d")], "order")
+    assert exporter.counters() == EventCounters(events_in_window=5, events_not_deliverable=2, events_written=3)
+    (rows,) = exporter.delivered().values()
+    assert {row["id"]: row["event"] for row in rows} == {"o1": "Open", "a": "Small order", "b": "Large order"}
+    reasons = exporter.rows("select field, reason, raw from warehouse.quarantine order by raw")
+    assert reasons == [("event", "has no name in the declared ones", f"order {name}") for name in "cd"]
+
+
+def test_a_column_can_be_of_some_types_only(tmp_path: Path) -> None:
+    """With `types` a column is empty for all other events; with `optional` also where nothing has the property."""
+    columns = [
+        {"field": "id", "event_id": True},
+        {"field": "campaign", "event": "campaign", "types": ["order"]},
+        {"field": "run", "event": "run", "optional": True},
+    ]
+    exporter = EventExporter(tmp_path, goal(map=columns))
+    exporter.hold([opened(1)])
+    exporter.hold([order("a", campaign="x")], "order")
+    exporter.run()
+    (rows,) = exporter.delivered().values()
+    assert sorted(tuple(row.values()) for row in rows) == [("a", "x", ""), ("o1", "", "")]
+
+
+def test_an_event_without_a_required_value_is_not_delivered(tmp_path: Path) -> None:
+    """It is counted, and delivered when its profile has the value."""
+    columns = [{"field": "id", "event_id": True}, {"field": "email", "property": "email", "required": True}]
+    exporter = EventExporter(tmp_path, goal(map=columns))
+    exporter.change("update warehouse.profile set email = null where not keen")
+    exporter.hold([opened(1), opened(2, person=2)])
+    assert exporter.counters() == EventCounters(events_in_window=2, events_not_deliverable=1, events_written=1)
+    assert exporter.rows("select field, reason from warehouse.quarantine") == [
+        ("email", "has no value, and the file needs one")
+    ]
+    exporter.delivered()
+    exporter.change("update warehouse.profile set email = 'p2@example.com' where not keen")
+    exporter.run(days=1)
+    assert list(exporter.ids().values()) == [["o2"]]
+
+
+def test_a_column_has_the_time_of_the_last_change(tmp_path: Path) -> None:
+    """The time at which the event was written last, in UTC."""
+    exporter = EventExporter(
+        tmp_path, goal(map=[{"field": "id", "event_id": True}, {"field": "at", "written_at": True}])
+    )
+    exporter.hold([opened(1) | {"_written_at": MIDNIGHT}])
+    exporter.run()
+    ((row,),) = exporter.delivered().values()
+    assert row["at"] == "2026-11-28T00:00:00+00:00"

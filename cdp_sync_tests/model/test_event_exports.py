@@ -42,10 +42,15 @@ def goal(**declared: Any) -> EventExportGoal:
         ({"rows": "items"}, "`rows: items` and `items`, the nested list, need each other"),
         ({"items": "products"}, "`rows: items` and `items`, the nested list, need each other"),
         ({"map": [{"field": "a", "item": "sku"}]}, "needed is `rows: items`"),
+        ({"map": [{"field": "a", "text": "b", "optional": True}]}, "types and optional: they go with `event`"),
         ({"processors": [{"remove_nulls": {}}]}, "processors"),
         ({"write_empty": True, "window": "all"}, "write_empty"),
         ({"write_empty": True, "split": "by_type"}, "write_empty"),
-        ({"keep_days": 7}, "keep_days"),
+        (
+            {"keep_days": 7, "window": "all", "file": {"name": "all.csv"}},
+            "keep_days: each run replaces the file; needed is a day or a time in the files' names",
+        ),
+        ({"keep_days": 0}, "keep_days"),
         ({"file": {"name": "a/b.csv"}}, "needed is a file name"),
     ],
 )
@@ -73,6 +78,19 @@ def test_what_does_not_fit_together_is_refused(declared: dict[str, Any], problem
         ),
         ({"map": [{"field": "a", "property": "likes"}]}, "map[0].property: 'likes' holds several values"),
         ({"events": ["visit"], "map": [{"field": "a", "event": "tags"}]}, "map[0].event: 'tags' holds several values"),
+        (
+            {"map": [{"field": "a", "event": "code", "types": ["visit"]}]},
+            "map[0].types: 'visit' is no type of the goal",
+        ),
+        ({"map": [{"field": "a", "event_type": {}}]}, "map[0].event_type: 'order' has no name"),
+        (
+            {"map": [{"field": "a", "event_type": {"order": "Order", "visit": "Visit"}}]},
+            "map[0].event_type: 'visit' is no type of the goal",
+        ),
+        (
+            {"map": [{"field": "a", "event_type": {"order": {"property": "total", "names": {"1": "One"}}}}]},
+            "map[0].event_type.order.property: 'total' is no text; allowed: code",
+        ),
     ],
 )
 def test_what_does_not_fit_the_profile_is_named(declared: dict[str, Any], problem: str) -> None:
@@ -118,7 +136,12 @@ def test_names_of_files(declared: dict[str, Any], part: str, name: str, tmp_path
 def test_what_makes_a_goal_deliver_everything_again() -> None:
     """Rows and places are part of the fingerprint; types, first day and segment only of what a run looks at."""
     first = event_export_fingerprint(goal(), PROFILES)
-    for same in ({"title": "t"}, {"segment": "all"}, {"since": "2026-01-01"}, {"events": ["order", "visit"]}):
+    for same in (
+        {"title": "t", "keep_days": 7},
+        {"segment": "all"},
+        {"since": "2026-01-01"},
+        {"events": ["order", "visit"]},
+    ):
         assert event_export_fingerprint(goal(**same), PROFILES) == first
     for other in ({"directory": "/x"}, {"map": [{"field": "b", "event_id": True}]}, {"window": "day"}):
         assert event_export_fingerprint(goal(**other), PROFILES) != first

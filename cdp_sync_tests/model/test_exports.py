@@ -48,6 +48,16 @@ def test_a_column_holds_exactly_one_thing(column: dict[str, str]) -> None:
     assert f"a column holds exactly one of {', '.join(KINDS)}" in refusal(map=[COLUMN, column])
 
 
+def test_texts_by_segment_name_declared_segments() -> None:
+    """A column of texts by segment names segments that are declared; `otherwise` goes with it only."""
+    column = {"field": "State", "first_segment": {"no_such": "in"}, "otherwise": "out"}
+    (problem,) = problems_of(map=[COLUMN, column])
+    assert problem.startswith("export_profiles[0].map[1].first_segment: 'no_such' is unknown")
+    assert "otherwise: needed beside it is `first_segment`" in refusal(
+        map=[COLUMN, {"field": "State", "text": "in", "otherwise": "out"}]
+    )
+
+
 def test_an_export_without_a_property_is_refused() -> None:
     """An export needs a column with a property, since only profiles with a value are exported."""
     assert "no column holds a property" in refusal(map=[{"field": "Id", "profile_id": True}])

@@ -37,6 +37,9 @@ def of_condition(when: dict[str, Any]) -> list[str]:
         ({"average": "products.quantity"}, "DECIMAL(38,4)"),
         ({"minimum": "products.deliverydate"}, "DATE"),
         ({"last": "coupon"}, "VARCHAR"),
+        ({"last": "products.netprice"}, "DECIMAL(18,4)"),
+        ({"most_frequent": "products.name"}, "VARCHAR"),
+        ({"most_frequent": "quantity"}, "BIGINT"),
         ({"all_values": "products.netprice"}, "DECIMAL(18,4)[]"),
     ],
 )
@@ -58,7 +61,8 @@ def test_a_rollup_is_read_as_a_property(declared: dict[str, Any], sql_type: str)
         ({"minimum": "products"}, "minimum: 'products' is a list of items; needed is a property of them: products.id"),
         ({"maximum": "products.prize"}, "maximum: 'prize' is unknown; did you mean 'netprice'? allowed: id"),
         ({"sum": "coupon.x"}, "sum: 'coupon' is no list of items; needed is 'coupon' alone, or a list"),
-        ({"last": "products.name"}, "last: an event has many items; needed is a property of the event"),
+        ({"last": "products"}, "last: 'products' is a list of items; needed is a property of them: products.id"),
+        ({"most_frequent": "products.nam"}, "most_frequent: 'nam' is unknown; did you mean 'name'?"),
         ({"count": True, "after": "soon"}, "after: found 'soon'; happened_at is compared with a time such as 2026-"),
         (
             {"count": True, "after": "2026-02-01", "before": "2026-01-01"},

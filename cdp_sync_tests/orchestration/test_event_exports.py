@@ -4,10 +4,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from cdp_sync.model import EVENT_COUNTERS, EventCounters
 from cdp_sync_tests.projects import SPENDERS, Project, goal, shown
 from cdp_sync_tests.test_cli import answer, cdp_sync, output_of
+from cdp_sync_tests.test_documentation import DECLARING, blocks
 
 OPS = ["select_events", "write_files", "deliver_files", "record_delivery"]
 EXPORTED = dg.AssetKey(["shop", "esp"])
@@ -110,3 +112,36 @@ def test_a_check_lists_the_directories_of_exports_of_events(shop: Project) -> No
     """A check of the connection says that the directory for the files of events is missing."""
     shop.connect("shop", goal("visits", **IMPORT), export_events=[esp(directory="/missing")])
     assert "/missing" in output_of(cdp_sync("check", "shop"), 1)
+
+
+def test_old_files_are_removed_in_a_run_that_delivers_nothing(shop: Project, instance: dg.DagsterInstance) -> None:
+    """With `keep_days` a run removes the goal's old files, says so, and leaves a file of somebody else."""
+    shop.connect("shop", goal("visits", **IMPORT), export_events=[esp(keep_days=7)])
+    assert shop.run("shop_sync", instance).success
+    (shop.root / "outbox" / "esp_20251231.csv").write_text("of somebody else")
+    with shop.warehouse.open("write") as session:
+        session.execute("update warehouse.exported_file set exported_at = exported_at - interval '8 days'")
+    result = shop.run("shop_sync", instance)
+    assert result.success
+    assert shown(result, "shop", "esp")["summary"] == "Nothing new to export. 2 old files removed."
+    assert outbox(shop) == {"esp_20251231.csv": "of somebody else"}
+    with shop.warehouse.open("read") as session:
+        assert session.value("select count(*) from warehouse.run where contains(message, '2 old files removed')") == 1
+
+
+def test_the_goal_of_the_documentation_exports_a_day(shop: Project, instance: dg.DagsterInstance) -> None:
+    """The goal that docs/declaring.md shows writes a file of each day with its five columns."""
+    shown_goal = next(part["export_events"][0] for part in map(yaml.safe_load, blocks(DECLARING, "yaml"))
+                      if "export_events" in part)  # fmt: skip
+    imported = [
+        {"type": name, "id": "Id", "time": "Time", "map": [{"field": "Page", "property": "campaign_id"}]}
+        for name in shown_goal["events"][:1]
+    ]
+    shop.describe(segments=[SPENDERS], event_types=shown_goal["events"])
+    shop.connect("shop", goal("visits", **IMPORT | {"events": imported}), export_events=[shown_goal])
+    assert shop.run("shop_sync", instance).success
+    first, second = outbox(shop).values()
+    header, row = first.splitlines()
+    assert header == "email,event,event_time,campaign_id,unique_key"
+    assert row.startswith("ada@example.com,email_delivered,2026-01-01T10:00:00+00:00,/a,")
+    assert (list(outbox(shop)), len({first, second})) == (["esp_20260101.csv", "esp_20260102.csv"], 2)

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from cdp_sync.errors import DeclarationError
 from cdp_sync.inspection import look_at_profiles
@@ -169,6 +170,21 @@ def test_a_lifecycle_with_problems_is_refused_with_its_line(
     with pytest.raises(DeclarationError):
         load_declarations()
     assert shop.load().resolve_asset_graph().has(dg.AssetKey(["broken_connections", "welcome"]))
+
+
+def test_a_lifecycle_may_be_a_further_document(project: Project) -> None:
+    """A file that declares a lifecycle and a connection has both; a problem of the second one has its line."""
+    project.describe(segments=[FRESH])
+    file = project.connect("shop", goal(), export_profiles=[export(segment="fresh")])
+    connection = file.read_text()
+    lifecycle = yaml.safe_dump({"type": "cdp_sync.components.Lifecycle", "attributes": WELCOME})
+    project.write("shop", f"{lifecycle}---\n{connection}")
+    assert read_project().problems == ()
+    for definitions in (project.load(), load_connection("shop")):
+        assert KEY in definitions.resolve_job_def("shop_sync").asset_layer.selected_asset_keys
+    project.write("shop", f"{connection}---\n{lifecycle.replace('at_least: 100', 'at_last: 100')}")
+    line = (connection.count("\n") + 1) + lifecycle[: lifecycle.index("at_least: 100")].count("\n") + 1
+    assert f"line {line}: attributes.complete.at_last: " in "\n".join(read_project().problems)
 
 
 def test_two_lifecycles_of_one_name_are_refused(project: Project) -> None:

@@ -1,6 +1,6 @@
 """Reference implementation of conditions on events and of rollups: loops over plain dicts, from the declared form."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -129,20 +129,21 @@ def rolled_up(owner: int, name: str, events: Sequence[Event], profiles: Profiles
     found = [values_at(event, asks[how].split(".")) for event in mine]
     if how in ("first", "last"):
         end = 0 if how == "first" else -1
+        if "." in asks[how]:
+            return found[end][end] if found and found[end] else None
         return mine[end][asks[how]] if mine else None
     values = [value for each in found for value in each if value is not None]
-    if not values:
-        return None
-    match how:
-        case "sum":
-            return sum(values)
-        case "minimum":
-            return min(values)
-        case "maximum":
-            return max(values)
-        case "average":
-            return sum(map(Decimal, values)) / len(values)
-    return sorted(set(values))
+    return _AGGREGATES[how](values) if values else None
+
+
+_AGGREGATES: dict[str, Callable[[list[Any]], Any]] = {
+    "sum": sum,
+    "minimum": min,
+    "maximum": max,
+    "average": lambda values: sum(map(Decimal, values)) / len(values),
+    "most_frequent": lambda values: min(values, key=lambda value: (-values.count(value), value)),
+    "all_values": lambda values: sorted(set(values)),
+}
 
 
 def values_at(event: Event, path: Sequence[str]) -> list[Any]:

@@ -64,6 +64,12 @@ ROLLUPS: list[dict[str, Any]] = [
     {"name": "coupons", "event": "order", "all_values": "coupon"},
     {"name": "every_tag", "event": "order", "all_values": "tags"},
     {"name": "skus", "event": "order", "all_values": "lines.sku"},
+    {"name": "first_sku", "event": "order", "first": "lines.sku"},
+    {"name": "last_price", "event": "order", "last": "lines.price", "in_last_days": 7},
+    {"name": "usual_sku", "event": "order", "most_frequent": "lines.sku"},
+    {"name": "usual_coupon", "event": "order", "most_frequent": "coupon"},
+    {"name": "usual_tag", "event": "order", "most_frequent": "tags"},
+    {"name": "usual_amount", "event": "order", "most_frequent": "amount"},
     {"name": "last_refund", "event": "refund", "last": "amount"},
     {"name": "visited", "event": "visit", "last": "coupon"},
 ]

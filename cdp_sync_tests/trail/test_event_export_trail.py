@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -236,3 +236,117 @@ def test_a_killed_run_leaves_the_files_of_its_days_once(sides: Sides) -> None:
     counted = "select count(*), count(distinct event_hash) from warehouse.exported_event"
     assert sides.here.rows(counted) == [(events, events)]
     assert sides.export(**daily).files == ()
+
+
+WEEK = {
+    "events": ["visit"],
+    "map": [{"field": "id", "event_id": True}, {"field": "email", "property": "email"}],
+    "window": "day",
+    "file": {"name": "visits.csv"},
+    "keep_days": 7,
+}
+
+
+def visit(sides: Sides, number: int, day: int) -> None:
+    """Import a visit of a customer on a day of November 2026."""
+    person = read("Customer.csv")[0]["Email"]
+    text = f"email,id,time\n{person},v{number},2026-11-{day:02}T10:00:00Z\n"
+    (sides.inbox / f"visit_{number}.csv").write_text(text)
+    events = [{"type": "visit", "id": "id", "time": "time"}]
+    sides.bring("here", {"name": "visits", "files": f"visit_{number}.csv", **BACK, "events": events})
+
+
+def pass_time(sides: Sides, interval: str) -> None:
+    """Move all deliveries into the past."""
+    with sides.here.warehouse.open("write") as session:
+        session.execute(f"update warehouse.exported_file set exported_at = exported_at - interval '{interval}'")
+
+
+def export_now(sides: Sides, **more: Any) -> EventExportReport:
+    """Run the goal with `keep_days`, at the moment of the test."""
+    run = replace(sides.next(**WEEK | more), now=datetime.now(UTC))
+    return export_events(run, sides.client, sides.folder / "uploads")
+
+
+def names(sides: Sides) -> set[str]:
+    """Return the names of what is in the outbox."""
+    return {file.name for file in sides.outbox.iterdir()}
+
+
+def test_files_are_available_for_so_many_days_after_delivery(sides: Sides) -> None:
+    """A file of the goal is removed when `keep_days` have passed since it was delivered; all other files stay."""
+    for number, day in ((1, 2), (2, 3)):
+        visit(sides, number, day)
+    assert len(export_now(sides).files) == 2
+    of_others = {"visits.csv", "visits_20261101.csv", "visits_20261102.csv.done", "notes.txt"}
+    for name in of_others:
+        (sides.outbox / name).write_text("of somebody else")
+    other = sides.next(**WEEK | {"name": "other", "keep_days": None, "file": {"name": "other.csv"}})
+    export_events(other, sides.client, sides.folder / "uploads")
+    of_others |= {"other_20261102.csv", "other_20261103.csv"}
+
+    pass_time(sides, "6 days 23 hours")
+    assert export_now(sides).removed == ()
+    pass_time(sides, "2 hours")
+    report = export_now(sides)
+    assert [Path(path).name for path in report.removed] == ["visits_20261102.csv", "visits_20261103.csv"]
+    assert "2 old files removed" in report.message
+    assert names(sides) == of_others
+    assert export_now(sides).removed == ()
+    found = sides.here.rows("select outcome, count(*) from warehouse.removed_file group by all")
+    assert found == [("removed", 2)]
+
+
+def test_a_day_that_is_delivered_again_is_kept_anew(sides: Sides) -> None:
+    """A late event delivers its day again, also after its file was removed; that file has its own days."""
+    for number, day in ((1, 2), (2, 3)):
+        visit(sides, number, day)
+    export_now(sides)
+    pass_time(sides, "8 days")
+    visit(sides, 3, 2)
+    report = export_now(sides)
+    assert [Path(path).name for path, *_ in report.files] == ["visits_20261102.csv"]
+    assert [Path(path).name for path in report.removed] == ["visits_20261103.csv"]
+    assert (sides.outbox / "visits_20261102.csv").read_text().count("\n") == 3
+
+    pass_time(sides, "6 days")
+    visit(sides, 4, 3)
+    report = export_now(sides)
+    assert ([Path(path).name for path, *_ in report.files], report.removed) == (["visits_20261103.csv"], ())
+    pass_time(sides, "2 days")
+    assert [Path(path).name for path in export_now(sides).removed] == ["visits_20261102.csv"]
+    assert names(sides) == {"visits_20261103.csv"}
+
+
+@pytest.mark.parametrize("same_size", [True, False])
+def test_a_file_that_somebody_replaced_stays(same_size: bool, sides: Sides) -> None:
+    """What has the name of a delivered file and another content is not ours: it stays, with one warning."""
+    for number, day in ((1, 2), (2, 3), (3, 4)):
+        visit(sides, number, day)
+    export_now(sides)
+    replaced, gone, folder = (sides.outbox / f"visits_2026110{day}.csv" for day in (2, 3, 4))
+    content = bytes(reversed(replaced.read_bytes())) if same_size else b"of somebody else"
+    replaced.write_bytes(content)
+    gone.unlink()
+    folder.unlink()
+    folder.mkdir()
+
+    pass_time(sides, "8 days")
+    report = export_now(sides)
+    assert (report.removed, len(report.warnings)) == ((), 2)
+    assert "is not the file that was delivered, so it stays" in report.warnings[0]
+    assert replaced.read_bytes() == content
+    assert folder.is_dir()
+    outcomes = "select outcome, count(*) from warehouse.removed_file group by all order by all"
+    assert sides.here.rows(outcomes) == [("missing", 1), ("replaced", 2)]
+    assert export_now(sides).warnings == ()
+
+
+def test_a_path_that_another_goal_delivers_by_now_is_its_own(sides: Sides) -> None:
+    """Of two goals that delivered the same path, the file belongs to the later one."""
+    visit(sides, 1, 2)
+    export_now(sides)
+    pass_time(sides, "8 days")
+    export_now(sides, name="heir", keep_days=None)
+    assert export_now(sides).removed == ()
+    assert names(sides) == {"visits_20261102.csv"}

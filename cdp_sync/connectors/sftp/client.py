@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from cdp_sync import errors
 from cdp_sync.model import Profiles, SftpConnection
 from cdp_sync.model.counting import counted
-from cdp_sync.model.remote import FetchedFile, RemoteFile, Upload, UploadJournal
+from cdp_sync.model.remote import FetchedFile, RemoteFile, Removal, Upload, UploadJournal
 from cdp_sync.model.server import SftpServer
 from cdp_sync.retrying import Pauses, RetryPolicy
 
@@ -171,6 +171,22 @@ class SftpClient:
 
         return self._attempt(work)
 
+    def remove_delivered(self, path: str, size: int, sha256: str) -> Removal:
+        """Remove a file that was delivered with this size and SHA-256, and nothing else.
+
+        A file of that size is read first, which takes as long as a download.
+
+        Returns:
+            `removed`; `missing` where nothing has the name; `replaced` where something else has it, which stays.
+
+        Raises:
+            RemotePermissionDenied: The account must not read or remove it.
+            ConnectionLost: Too many attempts failed.
+        """
+        from cdp_sync.connectors.sftp.removal import remove_delivered
+
+        return self._perform(lambda session: remove_delivered(session, path, size, sha256))
+
     def read_head(self, path: str, size: int = 65536) -> bytes:
         """Return the first `size` bytes of a file, or all of a smaller one.
 
@@ -228,7 +244,7 @@ def check(connection: SftpConnection, _profiles: Profiles) -> Iterator[tuple[str
     """
     directories = [goal.directory for goal in connection.imports]
     directories += [goal.directory for goal in connection.export_profiles]
-    directories += [goal.directory for goal in connection.export_events]
+    directories += [goal.directory for goal in connection.event_exports]
     with SftpClient(connection.server) as server:
         for directory in dict.fromkeys(directories):
             try:

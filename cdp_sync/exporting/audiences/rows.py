@@ -21,6 +21,7 @@ from cdp_sync.exporting.select import (
     Rows,
     allowed,
     column_value,
+    first_segment_of,
     on,
     segments_of,
     stages_of,
@@ -115,6 +116,9 @@ def _constant(run: UserRun, columns: Collection[str], number: int, declared: Exp
     if declared.segments:
         inputs, inside = segments_of(run, columns, number, declared)
         return Column(number, declared.field, inputs), f"to_json({inside})"
+    if declared.first_segment:
+        inputs, text = first_segment_of(run, columns, number, declared)
+        return Column(number, declared.field, inputs), f"to_json({text})"
     if declared.lifecycles:
         return Column(number, declared.field, {f"v{number}": stages_of(run, declared)}), f"to_json(v{number})"
     text = "profile_id::varchar" if declared.profile_id else quote_literal(declared.text or "")

@@ -4,6 +4,7 @@ An import with the same format reads the same values back, also the items of a J
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, cast, literal_column, null
@@ -13,6 +14,7 @@ from cdp_sync.exporting.files.rows import FileColumn, any_of, may_need_quotes, p
 from cdp_sync.exporting.run import EventRun
 from cdp_sync.exporting.select import Inputs, Problem, Rows
 from cdp_sync.model import EventColumn, EventProperty, EventType, ExportFormat, ItemProperty, Property
+from cdp_sync.model.event_export import NamesByValue
 from cdp_sync.segments.rollups import value_of
 from cdp_sync.segments.statements import SqlType
 from cdp_sync.warehouse import EventColumns, item_columns, quote_identifier, quote_literal
@@ -20,7 +22,7 @@ from cdp_sync.warehouse import EventColumns, item_columns, quote_identifier, quo
 UNIQUE_KEY = "md5(concat(event_type, chr(31), event_id))"
 """The expression for the digest of an event's type and id: the same in every delivery."""
 
-_HAPPENED_AT = Property(name="happened_at", type="datetime")
+_MOMENT = Property(name="moment", type="datetime")
 
 
 def event_rows(run: EventRun) -> Rows:
@@ -36,13 +38,16 @@ def event_inputs(run: EventRun, event: EventType, stored: EventColumns, columns:
     values: dict[str, ColumnElement[Any]] = {}
     known = stored.get(event.name, {})
     for number, column in enumerate(run.goal.map):
-        if column.happened_at:
-            moment = "event.happened_at" if known else "null::timestamptz"
-            values[f"v{number}"] = literal_column(moment)
+        if column.happened_at or column.written_at:
+            moment = "happened_at" if column.happened_at else "_written_at"
+            values[f"v{number}"] = literal_column(f"event.{moment}" if known else "null::timestamptz")
+        elif isinstance(column.event_type, Mapping):
+            values[f"v{number}"] = _name(column.event_type[event.name], known)
         elif column.property:
             values[f"v{number}"] = value_of(run.profiles.readable[column.property], run.profiles, run.now, columns)
         elif column.event:
-            values[f"v{number}"] = _value(run.goal.event_property(column.event, run.profiles), known)
+            prop = run.goal.event_property(column, run.profiles)
+            values[f"v{number}"] = _value(prop, known if event.name in (column.types or (event.name,)) else {})
         elif column.item:
             values[f"v{number}"] = _item_value(run, column.item, event, known)
     if run.goal.items:
@@ -58,6 +63,16 @@ def _value(prop: Property, known: Mapping[str, str]) -> ColumnElement[Any]:
     return cast(null(), SqlType(prop.sql_type))
 
 
+def _name(naming: str | NamesByValue, known: Mapping[str, str]) -> ColumnElement[Any]:
+    """Return the declared name of an event: that of its type, or one by a value; null where a value has none."""
+    if isinstance(naming, str):
+        return cast(literal_column(quote_literal(naming)), SqlType("VARCHAR"))
+    if naming.property not in known:
+        return cast(null(), SqlType("VARCHAR"))
+    whens = " ".join(f"when {quote_literal(value)} then {quote_literal(name)}" for value, name in naming.names.items())
+    return literal_column(f"case event.{quote_identifier(naming.property)} {whens} end")
+
+
 def _item_value(run: EventRun, name: str, event: EventType, known: Mapping[str, str]) -> ColumnElement[Any]:
     """Return the value of an item's property, one row for each item."""
     prop, items = run.goal.item_property(name, run.profiles), run.goal.items or ""
@@ -69,10 +84,20 @@ def _item_value(run: EventRun, name: str, event: EventType, known: Mapping[str, 
 
 
 def _column(run: EventRun, number: int, declared: EventColumn) -> FileColumn:
+    column = _made(run, number, declared)
+    if not (declared.required or isinstance(declared.event_type, Mapping)):
+        return column
+    reason = "has no value, and the file needs one" if declared.required else "has no name in the declared ones"
+    missing = Problem(f"coalesce({column.cell}, '') = ''", reason, column.name)
+    fails_if = f"coalesce({column.fails_if}, false) or {missing.fails_if}"
+    return replace(column, problems=(*column.problems, missing), fails_if=fails_if)
+
+
+def _made(run: EventRun, number: int, declared: EventColumn) -> FileColumn:
     goal, profiles, name = run.goal, run.profiles, declared.field
     prop: Property
     if declared.event:
-        listed = goal.event_property(declared.event, profiles)
+        listed = goal.event_property(declared, profiles)
         if listed.items:
             return _json_column(number, name, listed, goal.format)
         prop = listed
@@ -80,8 +105,8 @@ def _column(run: EventRun, number: int, declared: EventColumn) -> FileColumn:
         prop = profiles.readable[declared.property]
     elif declared.item:
         prop = goal.item_property(declared.item, profiles)
-    elif declared.happened_at:
-        prop = _HAPPENED_AT
+    elif declared.happened_at or declared.written_at:
+        prop = _MOMENT
     else:
         return _plain_column(number, declared, goal.format)
     return property_column(number, name, prop, goal.format, {})
@@ -93,6 +118,8 @@ def _plain_column(number: int, declared: EventColumn, form: ExportFormat) -> Fil
         text = UNIQUE_KEY if declared.unique_key else "profile_id::varchar"
         bare = may_need_quotes("-0123456789abcdef", form)
         return FileColumn(number, declared.field, text=text, any_text=bare, is_text=False)
+    if isinstance(declared.event_type, Mapping):
+        return FileColumn(number, declared.field, text=f"v{number}")
     if declared.event_type:
         return FileColumn(number, declared.field, text="event_type", is_text=False)
     text = "event_id" if declared.event_id else quote_literal(declared.text or "")

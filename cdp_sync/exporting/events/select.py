@@ -12,6 +12,7 @@ from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, Select, cast, false, literal_column, null, select, table, union_all
 
+from cdp_sync.exporting.events.removing import old_file_steps
 from cdp_sync.exporting.events.rows import event_inputs, event_rows
 from cdp_sync.exporting.events.window import EVENT_HASH, Window, conditions_of, find_window, may_be_removed
 from cdp_sync.exporting.run import EventRun
@@ -56,7 +57,8 @@ def select_events(run: EventRun, *, keep_cells: bool = False) -> EventCounters:
         window = find_window(session, run, types)
         rows = event_rows(run)
         source = _source(run, window, stored, columns)
-        session.run([_selected(run, window, rows, source, keep_cells=keep_cells), _reached(window, run)])
+        selected = _selected(run, window, rows, source, keep_cells=keep_cells)
+        session.run([selected, _reached(window, run), *old_file_steps(run)])
         query = "select 'events_' || ending, count(*) from staging.selected where ending is not null group by ending"
         ends = dict(session.rows(query))
         return EventCounters(sum(ends.values()), *(ends.get(name, 0) for name in EVENT_COUNTERS[1:]))
@@ -165,6 +167,7 @@ def _selected(run: EventRun, window: Window, rows: Rows, source: Step, *, keep_c
     made = on(made, {"event_hash": event_hash, "day": day, "row_hash": row_hash})
     whole = goal.window != "since_last"
     parts = [*(["event_type"] if goal.by_type else []), *(["strftime(day, '%Y%m%d')"] if goal.by_day else [])]
+    may_be_lost = goal.window == "day" and any(event.keep_days for event in goal.types(run.profiles))
     lost = f"event_id is null and known_hash is not null and {may_be_removed(run)}"
     sql = _SELECTED.format(
         made,
@@ -172,8 +175,9 @@ def _selected(run: EventRun, window: Window, rows: Rows, source: Step, *, keep_c
         join="full join" if whole else "left join",
         days="" if window.days is None else "and list_contains($days::date[], day)",
         since=f"and day >= date '{goal.since}'" if goal.since else "",
-        stays=f"coalesce(bool_or({lost}) over (partition by part), false)" if goal.window == "day" else "false",
-        is_due="not stays and bool_or(differs) over (partition by part)"
+        # Of the parts, and not as window functions: these would hold all rows, and sort them.
+        stays=f"part in (select part from compared where {lost})" if may_be_lost else "false",
+        is_due="not stays and part in (select part from compared where differs)"
         if whole
         else "differs and row_hash is not null",
         too_late=quote_literal(json.dumps([{"field": None, "reason": TOO_LATE}])),

@@ -65,7 +65,7 @@ def write_file(run: FileRun) -> LocalFile | None:
     """
     with run.open("none") as session:
         rows = session.value("select count(*) from staging.selected where ending = 'written'")
-        if not rows and not run.goal.write_empty:
+        if not rows and not run.is_due_without_profiles():
             return None
         header = [column.field for column in run.goal.map]
         query = "select line from staging.selected where ending = 'written'"

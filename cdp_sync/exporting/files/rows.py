@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 
 from cdp_sync.exporting.files.cells import guarded, holds_separator, is_trimmed_away, joined, line_of, write_value
 from cdp_sync.exporting.run import FileRun
-from cdp_sync.exporting.select import Column, Inputs, Problem, Rows, column_value, segments_of, stages_of
+from cdp_sync.exporting.select import (
+    Column,
+    Inputs,
+    Problem,
+    Rows,
+    column_value,
+    first_segment_of,
+    segments_of,
+    stages_of,
+)
 from cdp_sync.model import ExportColumn, ExportFormat, Property
 from cdp_sync.model.processed_fields import written_by
 from cdp_sync.warehouse import quote_literal
@@ -36,9 +45,12 @@ def file_rows(run: FileRun, columns: Collection[str]) -> Rows:
     """Return how profiles become the rows of the run's file; a property without a column in the warehouse is empty."""
     processed = written_by(run.goal.processors, (column.field for column in run.goal.map))
     every = tuple(_file_column(run, columns, number, declared) for number, declared in enumerate(run.goal.map))
-    return rows_of(
+    made = rows_of(
         [replace(one, any_text=True, is_text=True) if one.name in processed else one for one in every], run.goal.format
     )
+    needed = (ExportColumn(field=name, property=name) for name in run.goal.needs_one_of)
+    props = [(declared, prop) for declared in needed if (prop := declared.prop(run.profiles))]
+    return replace(made, links={f"l{n}": column_value(run, columns, *each) for n, each in enumerate(props)})
 
 
 def rows_of(every: Sequence[FileColumn], form: ExportFormat) -> Rows:
@@ -68,6 +80,9 @@ def _file_column(run: FileRun, columns: Collection[str], number: int, declared: 
     if declared.segments:
         inputs, texts = segments_of(run, columns, number, declared, titles=form.ids_as_names)
         return _of_list(FileColumn(number, name, inputs, text="", texts=texts), form)
+    if declared.first_segment:
+        inputs, text = first_segment_of(run, columns, number, declared)
+        return FileColumn(number, name, inputs, text=text)
     if declared.lifecycles:
         inputs = {f"v{number}": stages_of(run, declared, titles=form.ids_as_names)}
         return _of_list(FileColumn(number, name, inputs, text="", texts=f"v{number}"), form)

@@ -18,14 +18,14 @@ from cdp_sync.warehouse import quote_literal
 
 def convert_date(prop: Property, cell: str, form: Format) -> Conversion:
     """Return the conversion of a day."""
-    tried = ", ".join(day_in(pattern, cell, form) for pattern in form.dates)
-    return Conversion(f"coalesce({tried})", f"no such date in the form {' or '.join(form.dates)}")
+    tried = ", ".join(day_in(pattern, cell, form) for pattern in form.read_dates)
+    return Conversion(f"coalesce({tried})", f"no such date in the form {' or '.join(form.read_dates)}")
 
 
 def convert_datetime(prop: Property, cell: str, form: Format) -> Conversion:
     """Return the conversion of an instant. Local times are read in the session's time zone, that of the goal."""
-    tried = ", ".join(f"{instant_in(pattern, cell, form)}::timestamptz" for pattern in form.dates)
-    return Conversion(f"coalesce({tried})", f"no such date and time in the form {' or '.join(form.dates)}")
+    tried = ", ".join(f"{instant_in(pattern, cell, form)}::timestamptz" for pattern in form.read_dates)
+    return Conversion(f"coalesce({tried})", f"no such date and time in the form {' or '.join(form.read_dates)}")
 
 
 _FIRST, _DAYS = datetime(1970, 1, 1, tzinfo=UTC), 36_525
@@ -66,7 +66,7 @@ def is_doubtful(cell: str, instant: str, form: Format) -> str | None:
         return f"({shown} <> {clock} or {other} <> {instant} and timezone('{zone}', {other}) = {clock})"
 
     # The local time is read by the pattern that reads the cell.
-    locals_ = [(instant_in(pattern, cell, form), local_in(pattern, cell, form)) for pattern in form.dates]
+    locals_ = [(instant_in(pattern, cell, form), local_in(pattern, cell, form)) for pattern in form.read_dates]
     cases = " ".join(f"when {read} is not null then {local}" for read, local in locals_)
     local = f"case {cases} end" if len(locals_) > 1 else locals_[0][1]
     odd = naming(local, "clock", shows_other)

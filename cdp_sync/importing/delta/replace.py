@@ -51,6 +51,8 @@ def compare_rows(session: Session, run: ImportRun) -> None:
         steps.append(_step("unchanged", "unchanged_by_line", run.goal_named))
     if by_digest:
         steps.append(_step("unchanged", "unchanged"))
+    if run.goal.expected:
+        steps.append(_step("set_aside", "refused"))
     if not run.goal.row_key:
         steps.append(_step("gone_row", "gone_row"))
     now = "create or replace table staging.compared as select number as revision from warehouse.revision"
@@ -77,7 +79,7 @@ def select_fresh_rows(session: Session, run: ImportRun, columns: Columns) -> Non
     if unchanged or deferred:
         by_digest = not (run.goal.row_key or _appends(session))
         conditions.append(_DIFFERS if by_digest and few else _NOT_UNCHANGED)
-    if run.goal.row_key:
+    if run.goal.row_key or run.goal.expected:
         conditions.append("rowid not in (select row from staging.set_aside)")
     if run.goal.processors:
         conditions.append("filtered = 0")  # an equality: DuckDB knows how many rows it leaves, and plans joins by that

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cdp_sync.errors import FileRejected
 from cdp_sync.importing.reading.grammar import ESCAPED_END, NOT_CLOSED, Grammar
 from cdp_sync.model import Format, ImportGoal, counted
+from cdp_sync.model.column_name import shown
 
 HEAD_SIZE = 1 << 20
 """Bytes within which the header must end."""
@@ -16,9 +17,6 @@ _CANDIDATES = (",", ";", "\t", "|", ":")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")  # its text and its line break
 _NOTHING = re.compile(r"[\r\n\x1a]*\Z")
 _SEPARATOR_LINE = re.compile(r'("?)sep=(.+)\1', re.IGNORECASE)
-
-_PERSONAL = re.compile(r"\S@\S|\d(?:[ ()./+-]*\d){6}")
-"""An address, or a number of seven digits or more, such as a telephone's or a customer's."""
 
 
 @dataclass(frozen=True)
@@ -215,15 +213,6 @@ def _fitting_separator(text: str, goal: ImportGoal) -> str:
         if other and any(field in other.columns for field in goal.naming_fields):
             return f"The separator {separator!r} fits; declare `separator: {separator!r}`."
     return ""
-
-
-def shown(name: str) -> str:
-    """Return a column's name in quotes, or what stands for it.
-
-    >>> shown("First name"), shown("ada@example.com"), shown("+31 6 1234 5678")
-    ("'First name'", '(a name like personal data)', '(a name like personal data)')
-    """
-    return "(a name like personal data)" if _PERSONAL.search(name) else repr(name)
 
 
 def listed(names: Iterable[str]) -> str:

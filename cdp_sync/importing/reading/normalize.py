@@ -15,6 +15,8 @@ from cdp_sync.model import Format, ImportGoal
 _FITS_INSTEAD = {"utf-8": "windows-1252", "utf-16": "utf-8", "windows-1252": "latin-1"}
 
 ReaderName = Literal["csv", "ndjson", "lines"]
+"""What an arrival can name; a goal's format says whether a file is a workbook."""
+AnyReader = ReaderName | Literal["excel"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class NormalizedPart:
     """Fields that are the same in every row, and no column."""
     complete: bool = True
     """Every field that the goal names is a column."""
-    reader: ReaderName = "csv"
+    reader: AnyReader = "csv"
     arrays: Mapping[str, bool] = field(default_factory=dict)
     """Of JSON: the detected fields with arrays, and whether all their values are arrays."""
     relation: str = ""

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from cdp_sync.errors import FileRejected, ProcessorFailed
 from cdp_sync.importing.reading.csv_header import Head, check_columns
-from cdp_sync.importing.reading.normalize import NormalizedPart, ReaderName, in_utf_8, normalize
+from cdp_sync.importing.reading.excel import normalize_sheet, read_sheet
+from cdp_sync.importing.reading.normalize import AnyReader, NormalizedPart, in_utf_8, normalize
 from cdp_sync.importing.reading.records import BROKEN, RESERVED, UNREADABLE, read_lines, read_records
 from cdp_sync.importing.reading.survey import Survey
 from cdp_sync.importing.sources.archives import Part
@@ -273,14 +274,22 @@ def _leaves(session: Session, above: Keys = ()) -> Iterator[tuple[Keys, frozense
             yield from _leaves(session, (*above, key))
 
 
-READERS: Mapping[ReaderName, Reader] = {
-    "csv": Reader(lambda _session, part, goal, folder, _further: normalize(part, goal, folder), read_records),
+def _normalize_file(
+    session: Session, part: Part, goal: ImportGoal, folder: Path | None, _further: Sequence[str]
+) -> NormalizedPart | None:
+    """Normalize a file: a workbook where the format says so, delimited text otherwise."""
+    return normalize_sheet(session, part, goal) if goal.format.is_workbook else normalize(part, goal, folder)
+
+
+READERS: Mapping[AnyReader, Reader] = {
+    "csv": Reader(_normalize_file, read_records),
+    "excel": Reader(_normalize_file, read_sheet),
     "ndjson": Reader(
         _normalize_json, lambda session, _part, _form: _take_lines(session, "json_line", "document"), in_slices=True
     ),
     "lines": Reader(_normalize_lines, lambda session, _part, _form: _take_lines(session, "line", "raw")),
 }
-"""The reader of each format that an arrival can name."""
+"""The reader of each format that an arrival can name, and that of workbooks, which go by the goal's format."""
 
 RAW_LIMIT = 10_000
 """Characters of a rejected row that the quarantine keeps."""

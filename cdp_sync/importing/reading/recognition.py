@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from itertools import chain
 
 from cdp_sync.errors import FileRejected
+from cdp_sync.model import Format
 
 HEAD = 4096
 """Bytes at the beginning that identify a file."""
 
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\10")
+COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""Before 2007, and around what a password protects."""
 
 _TEXT = "Needed is delimited text, plain or packed once as gzip or zip."
 _PACK = "Have it delivered unpacked, or packed as gzip or zip."
 _EXPORT = "Have it exported as CSV."
+_WORKBOOK = "Have it exported as CSV, or declare `format: {{type: {}}}`, which reads the first sheet."
 _SENDER = "Ask the sender for the file itself, as CSV: servers send such pages in place of one."
 _DECRYPT = "Have it delivered without encryption; SFTP encrypts on the way."
 
@@ -24,9 +28,9 @@ _BY_PREFIX = (
     (GZIP, "a gzip archive", _PACK),
     *((prefix, "a zip archive", _PACK) for prefix in ZIP),
     (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        COMPOUND,
         "an old or encrypted Office document, such as an Excel workbook (.xls)",
-        _EXPORT,
+        _WORKBOOK.format("xls"),
     ),
     (b"\xfd7zXZ\0", "an xz archive", _PACK),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive", _PACK),
@@ -132,5 +136,26 @@ def workbook(names: Iterable[str]) -> Kind | None:
     parts = {name.partition("/")[0] for name in names}
     if "[Content_Types].xml" not in parts and not {"mimetype", "META-INF"} <= parts:
         return None
-    known = (("xl", "an Excel workbook (.xlsx)"), ("word", "a Word document (.docx)"), ("ppt", "a presentation"))
+    if "xl" in parts:
+        return Kind("an Excel workbook (.xlsx)", _WORKBOOK.format("xlsx"))
+    known = (("word", "a Word document (.docx)"), ("ppt", "a presentation"))
     return Kind(next((name for folder, name in known if folder in parts), "an Office document"), _EXPORT)
+
+
+def refuse_other_workbooks(head: bytes, names: Iterable[str], what: str, form: Format) -> None:
+    """Make sure that a file is a workbook of the declared type, given its beginning and, of a zip, its names.
+
+    Raises:
+        FileRejected: It is something else.
+    """
+    is_zip_workbook = workbook(names) is not None
+    if head.startswith(COMPOUND) or (is_zip_workbook and form.type == "xlsx"):
+        return  # an old workbook, or one that a password protects: the reader tells them apart
+    if is_zip_workbook:
+        raise FileRejected(f"{what} is an Excel workbook (.xlsx).", remedy="Declare `format: {type: xlsx}`.")
+    kind = recognize(head, "utf-8")
+    raise FileRejected(
+        f"{what} is {kind.name if kind else 'delimited text, or something else'}, and no Excel workbook.",
+        needed=f"Needed is an Excel workbook (.{form.type}), plain or packed once as gzip or zip.",
+        remedy="Have it saved as a workbook, or declare `format: {type: csv}`.",
+    )

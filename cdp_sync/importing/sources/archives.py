@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from cdp_sync.errors import NO_ROOM, FileRejected
-from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize, workbook
+from cdp_sync.importing.reading.recognition import GZIP, HEAD, ZIP, recognize, refuse_other_workbooks, workbook
 from cdp_sync.model import Growing, ImportGoal, Members
 
 CHUNK = 1 << 20
@@ -81,15 +81,26 @@ def unpack(
         head = file.read(HEAD)
     part = Part(path, local)
     with _rejecting_damage():
-        if head.startswith(ZIP):
+        is_archive = head.startswith(ZIP) and not (goal.format.is_workbook and workbook(_names_in(local)))
+        if goal.expected:
+            goal.expected.check_arrival(path, local.stat().st_size, is_archive=is_archive)
+        if is_archive:
             yield from _unpack_zip(path, local, folder, goal, warn)
             return
         if head.startswith(GZIP):
             part = Part(path, folder / f"{local.name}.unpacked")
             with gzip.open(local, "rb") as packed:
                 _copy_bounded(packed, part.local, allowance(local.stat().st_size))
-        _refuse_what_is_no_text(part, "The file" if part.local is local else "The content of the gzip archive", goal)
+        _refuse_other_kinds(part, "The file" if part.local is local else "The content of the gzip archive", goal)
         yield part
+
+
+def _names_in(local: Path) -> list[str]:
+    """Return the names in a zip archive; none of what is no whole one."""
+    if not zipfile.is_zipfile(local):
+        return []
+    with zipfile.ZipFile(local) as archive:
+        return archive.namelist()
 
 
 @contextmanager
@@ -119,13 +130,16 @@ def printable(name: str) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name)
 
 
-def _refuse_what_is_no_text(part: Part, what: str, goal: ImportGoal) -> None:
+def _refuse_other_kinds(part: Part, what: str, goal: ImportGoal) -> None:
+    """Make sure that a part is what the goal reads: text in its encoding, or a workbook of its type."""
     with part.local.open("rb") as file:
         head = file.read(HEAD)
+    if goal.format.is_workbook:
+        refuse_other_workbooks(head, _names_in(part.local) if head.startswith(ZIP) else (), what, goal.format)
+        return
     kind = recognize(head, goal.format.encoding)
-    if head.startswith(ZIP) and zipfile.is_zipfile(part.local):
-        with zipfile.ZipFile(part.local) as inner:
-            kind = workbook(inner.namelist()) or kind
+    if head.startswith(ZIP):
+        kind = workbook(_names_in(part.local)) or kind
     if kind:
         raise kind.refusal(what)
 
@@ -137,14 +151,14 @@ def _unpack_zip(path: str, local: Path, folder: Path, goal: ImportGoal, warn: Ca
             part = Part(f"{path}!{member.filename}", folder / f"{local.name}.{number}.unpacked")
             with naming(part.name, path), _rejecting_damage():
                 left -= _extract(archive, member, part.local, left)
-                _refuse_what_is_no_text(part, "The member", goal)
+                _refuse_other_kinds(part, "The member", goal)
             yield part
 
 
 def _members(archive: zipfile.ZipFile, goal: ImportGoal, warn: Callable[[str], None]) -> list[zipfile.ZipInfo]:
     members = [member for member in archive.infolist() if not member.is_dir()]
     every = tuple(dict.fromkeys(member.filename for member in members))
-    if document := workbook(every):
+    if (document := workbook(every)) and not goal.format.is_workbook:
         raise document.refusal("The file")
     plain = [name.replace("\\", "/") for name in every]
     if any(name.startswith("/") or ".." in name.split("/") for name in plain):
@@ -182,7 +196,8 @@ def chosen(names: Sequence[str], goal: ImportGoal) -> list[str]:
     named = [name for name in rows if goal.names_file(_last(name))]
     if named and not goal.names_file(_NO_NAME):
         return named
-    by_suffix = ([name for name in rows if PurePosixPath(_last(name).lower()).suffix in some] for some in _SUFFIXES)
+    suffixes = ((f".{goal.format.type}",),) if goal.format.is_workbook else _SUFFIXES
+    by_suffix = ([name for name in rows if PurePosixPath(_last(name).lower()).suffix in some] for some in suffixes)
     return next(filter(None, by_suffix), rows)
 
 

@@ -9,6 +9,8 @@
 ``source_hash``           with `processors` only: digest of the fields that they are made of
 ``previous_hash``         the same of the fields that the previous import of the file was made from
 ``row_key``               with `row_key` only: digest of the key's cells; null where they are all empty
+``source_cells``          of a strict goal: the row's cells as delivered, in the order of the columns learned
+``refused``               of a strict goal: why the row is refused; null where it is not
 ``waiting_cells``         the row's cells by field, where unmatched rows wait for a profile
 ``invalid``               the cells that did not convert, with field and reason; null where all did
 ``doubtful``              the fields with a local time that clocks skipped or showed twice; null where there is none
@@ -20,11 +22,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from cdp_sync.errors import FileRejected
-from cdp_sync.importing.reading.csv_header import shown
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.event_columns import StagedEvent, staged_event
 from cdp_sync.importing.staging.value_columns import StagedLink, StagedValue
 from cdp_sync.model import ImportGoal, Mapping, Profiles, Property, Records, counted
+from cdp_sync.model.column_name import shown
 from cdp_sync.model.property import stored_property
 from cdp_sync.warehouse import Entity, Session
 
@@ -45,6 +47,8 @@ class Columns:
     """Rows have a key."""
     waits: bool = False
     """Unmatched rows wait for a profile."""
+    strict: bool = False
+    """Files have to be like one that was learned, and refused rows are handed back."""
     processed: bool = False
     """Processors change or drop rows."""
     events: tuple[StagedEvent, ...] = ()
@@ -58,6 +62,8 @@ class Columns:
         hashes = [("row_hash", "UUID"), ("previous_hash", "UUID"), *([("row_key", "UUID")] if self.keyed else [])]
         if self.processed:
             hashes.append(("source_hash", "UUID"))
+        if self.strict:
+            hashes += [("source_cells", "VARCHAR[]"), ("refused", "VARCHAR")]
         if self.waits:
             hashes.append(("waiting_cells", "STRUCT(field VARCHAR, value VARCHAR)[]"))
         return [("file", "INTEGER"), ("part", "INTEGER"), *hashes]
@@ -135,6 +141,7 @@ def plan_columns(
         records.consent,
         keyed=bool(goal.row_key),
         waits=goal.keeps_unmatched,
+        strict=goal.expected is not None,
         processed=bool(goal.processors),
         events=tuple(
             staged_event(number, event, profiles.event[event.type]) for number, event in enumerate(goal.events)

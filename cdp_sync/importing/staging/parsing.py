@@ -144,6 +144,8 @@ class _File:
                 self.warnings.append(f"{'The file' if part.name == path else f'Its member {member}'} is empty.")
                 continue
             with naming(part.name, path):
+                if goal.expected:
+                    goal.expected.check_part(part.name, landed.head.columns, goal.reading(path).format)
                 after, missing = processed_fields(goal, landed)
                 note_types(self.session, self.run, landed, after, self.fetched.types)
                 columns = plan_columns(goal, profiles, after, detected_properties(self.session))
@@ -197,7 +199,8 @@ class _File:
             raise FileRejected(self.fetched.without_keys)
 
     def _normalized(self) -> Iterator[tuple[Part, NormalizedPart | None]]:
-        fetched, goal, folder = self.fetched, self.run.goal, private_folder(self.run.folder / "unpacked")
+        fetched, folder = self.fetched, private_folder(self.run.folder / "unpacked")
+        goal = self.run.goal.reading(fetched.remote.path)
         further = (fetched.delta.time_field,) if isinstance(fetched.delta, Window) else ()
         if isinstance(fetched.delta, Append):
             cut_unfinished_line(fetched.local)

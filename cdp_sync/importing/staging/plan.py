@@ -66,10 +66,24 @@ def part_relation(
     previous = "null::uuid"
     if previous_fields:
         previous = digest(named_before(previous_fields, sources, raw.names), raw)
-    source = f"(select *{added}, {digest(sources, raw)} as source_hash, {previous} as previous_hash from {call})"
+    hashes = f"{digest(sources, raw)} as source_hash, {previous} as previous_hash"
+    source = f"(select *{added}, {hashes}{_kept_cells(goal, raw)} from {call})"
     every = (*raw.columns, *named)
     cells = {name: f"c{every.index(name) + 1}" for name in every if name}
     return Relation(source, cells, len(every), values)
+
+
+def _kept_cells(goal: ImportGoal, cells: Cells) -> str:
+    """Return the columns with the cells of a strict goal's row as it was delivered, and why the row is refused."""
+    if goal.expected is None:
+        return ""
+    every = ", ".join(cells.of(name) or "null" for name in goal.expected.columns)
+    empty = "".join(
+        f" when coalesce({strip(cell)}, '') = '' then {quote_literal(f'{name} is empty, which is not allowed')}"
+        for name in goal.expected.required
+        if (cell := cells.of(name)) and name in goal.row_fields
+    )
+    return f", [{every}]::varchar[] as source_cells, {f'case{empty} end' if empty else 'null::varchar'} as refused"
 
 
 def processed_step(goal: ImportGoal, columns: Columns, landed: NormalizedPart, relation: Relation) -> Step:
@@ -114,6 +128,7 @@ def _staging(
     needed = sorted({cell for name in names for cell in (cells.of(name), cells.compared(name)) if cell})
     if kept:
         needed += ["source_hash", "previous_hash", *([kept] if kept != "true" else [])]
+        needed += ["source_cells", "refused"] if goal.expected else []
     staged = _named(converted_columns(columns, cells, converted, goal.format))
     before = named_before(previous_fields or (), fields, cells.names)
     previous = digest(before, cells) if previous_fields and before != tuple(fields) else "null::uuid"
@@ -122,6 +137,7 @@ def _staging(
     if kept:
         dropped = f"case when {kept} then 0 else 1 end::tinyint as filtered"
         hashes = f"case when {kept} then {row_hash} end as row_hash, source_hash, previous_hash, {dropped}"
+        hashes += ", source_cells, refused" if goal.expected else ""
     return f"""insert into staging.staged by name
 select
     $file as file,

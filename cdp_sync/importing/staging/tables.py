@@ -41,7 +41,7 @@ FROM_THE_START = (
           "file integer, path text, size bigint, modified_at timestamptz, sha256 text, source uuid, fields text[], "
           "state text, message text, warnings text[], same_fingerprint boolean, same_links boolean, "
           "source_fields text[]",
-          others=("delta", "events", "linking", "report", "upserting")),
+          others=("delta", "events", "faults", "linking", "report", "upserting")),
     Table("staging.detected_type", "the SQL type of a detected property, where the source knows types",
           "staging.detected_types.note_types", "property text, sql_type text"),
     Table("staging.part", "a file, or a member of an archive: which staged rows it holds, and the line of the first",
@@ -52,7 +52,8 @@ FROM_THE_START = (
           "reading.readers.stage_rows", "part integer, row bigint, gap bigint",
           others=("delta", "linking", "staging", "upserting")),
     Table("staging.rejected", "a line that is no row, and why", "reading.readers.stage_rows",
-          "file integer, part integer, line bigint, raw text, reason text", others=("delta", "staging", "upserting")),
+          "file integer, part integer, line bigint, raw text, reason text",
+          others=("delta", "faults", "staging", "upserting")),
     Table("staging.read_before",
           "the digest of a row as the file's previous import read it, where the format has changed",
           "staging.parsing.stage_files", "row bigint, row_hash uuid", others=("delta", "upserting")),
@@ -60,9 +61,10 @@ FROM_THE_START = (
           "linking.waiting.stage_waiting",
           "source uuid, file text, path text, line bigint, run_id text, fields text[], cells text[]",
           others=("staging", "upserting")),
-    Table("staging.set_aside", "a row without a row key, or with the row key of a later row of its file",
+    Table("staging.set_aside",
+          "a row without a row key, with the row key of a later row of its file, or that a strict goal refuses",
           "delta.replace.compare_rows", "row bigint, file integer, row_key uuid, reason text",
-          others=("upserting",)),
+          others=("faults", "upserting")),
     Table("staging.watermark", "how far a stream was read when a file arrived, or the stream that a file appends to",
           "delta.watermarks.note_watermarks", "file integer, stream text, kind text, value text"),
     Table("staging.compared", "the warehouse's revision that rows were compared at", "delta.replace.compare_rows",
@@ -77,7 +79,7 @@ STAGING_FILE = (
     Table("staging.staged", "a row of a file; `cells` holds its cells as one text where their conversion is "
           "deferred, and `filtered` is 1 where a processor dropped it and else 0",
           "staging.parsing.stage_files", varies=_MAPPING,
-          others=("delta", "linking", "reading", "sources", "upserting")),
+          others=("delta", "faults", "linking", "reading", "sources", "upserting")),
     Table("staging.previous_row", "a row of the previous import of a file", "delta.replace.compare_rows",
           "file integer, same_fingerprint boolean, row_hash uuid, source_hash uuid, applied boolean, profile_id uuid, "
           "sums struct(property varchar, amount varchar)[], read_hash uuid", others=("report", "upserting")),
@@ -102,12 +104,12 @@ STAGING_FILE = (
           "a row to apply, where those are the smaller part of the staged rows or were converted late",
           "delta.replace.select_fresh_rows", varies=_MAPPING, others=("staging", "upserting")),
     Table("staging.fresh", "a row to apply, converted", "delta.replace.select_fresh_rows", varies=_MAPPING,
-          others=("events", "linking", "report", "sources", "upserting")),
+          others=("events", "faults", "linking", "report", "sources", "upserting")),
     Table("staging.granted", "a link value that a profile takes", "linking.linking.grant_values",
           "rank hugeint, property varchar, value varchar, multiple boolean, profile_id uuid", others=("upserting",)),
     Table("staging.assigned", "a fresh row with its profile and its outcome", "linking.linking.assign_rows",
           "row bigint, profile_id uuid, outcome varchar, ambiguous boolean, alone boolean",
-          others=("events", "upserting")),
+          others=("events", "faults", "upserting")),
 )
 
 COMPARING = (

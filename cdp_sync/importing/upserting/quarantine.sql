@@ -19,7 +19,7 @@ entry as (
     from staging.assigned
     where profile_id is null and outcome <> 'applied'
     union all by name
-    select row, $key_fields as field, reason, 'rows_rejected' as kind from staging.set_aside
+    select row, nullif($key_fields, '') as field, reason, 'rows_rejected' as kind from staging.set_aside
 ),
 chosen as (select distinct row from entry),
 placed as (

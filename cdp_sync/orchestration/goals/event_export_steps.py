@@ -1,5 +1,6 @@
 """The steps of an export goal of events."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -44,12 +45,20 @@ class EventExportSteps(DeliverySteps[model.EventExportGoal, exporting.EventRun])
         return {**selected, "files": [asdict(file) | {"local": str(file.local)} for file in files]}
 
     def deliver(self, context: dg.OpExecutionContext, written: Handle) -> Handle:
-        """Put the files on the server: each complete, or not at all."""
+        """Put the files on the server: each complete, or not at all. Remove those that are kept no longer."""
         files = [exporting.LocalFile(**{**file, "local": Path(file["local"])}) for file in written["files"]]
-        if not files:
-            with ExitStack() as opened:
-                self.clear_uploads(context, cache(lambda: opened.enter_context(self.client(context))))
-            return {**written, "delivered": []}
+        delivered = self._deliver(context, written, files) if files else []
+        run, paths = staged(self._run(context, written)), [file["path"] for file in delivered]
+        with ExitStack() as opened:
+            server = cache(lambda: opened.enter_context(self.client(context)))
+            if not files:
+                self.clear_uploads(context, server)
+            removed = exporting.remove_old_files(run, server, paths, context.log.warning)
+        return {**written, "delivered": delivered, "removed": [asdict(file) for file in removed]}
+
+    def _deliver(
+        self, context: dg.OpExecutionContext, written: Handle, files: Sequence[exporting.LocalFile]
+    ) -> list[Handle]:
         run, uploads = self._run(context, written), data_folder().uploads(self.connection.name)
         sent = {file.name: model.RemoteFile(run.now, file.name, file.size) for file in files}
 
@@ -65,11 +74,12 @@ class EventExportSteps(DeliverySteps[model.EventExportGoal, exporting.EventRun])
                 delivered = exporting.deliver_event_files(ready, server, files, uploads, progress=progress)
             return [asdict(file) for file in delivered]
 
-        return {**written, "delivered": self._attempt(context, run, "sending", deliver)}
+        return self._attempt(context, run, "sending", deliver)
 
     def _record(self, run: exporting.EventRun, delivered: Handle) -> model.EventExportReport:
         files = [exporting.DeliveredFile(**file) for file in delivered["delivered"]]
-        return exporting.record_events(run, model.EventCounters(**delivered["counters"]), files)
+        removed = [exporting.RemovedFile(**file) for file in delivered["removed"]]
+        return exporting.record_events(run, model.EventCounters(**delivered["counters"]), files, removed)
 
     def _failed(self, error: str) -> model.EventExportReport:
         return model.EventExportReport(self.goal.name, error=error)

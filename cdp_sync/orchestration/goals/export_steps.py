@@ -48,11 +48,17 @@ class DeliverySteps(GoalSteps[G], Generic[G, R]):
         handle: Handle = {"started": time.time(), "now": datetime.now(UTC).isoformat()}
         run = self._run(context, handle)
         self.adopt(context)
+        handle |= self._attempt(context, run, "selecting", lambda: self._planned(run), keep=False)
+        run = self._run(context, handle)
         counters = self._attempt(context, run, "selecting", lambda: self._select(run), keep=False)
         every, *_ = times = asdict(counters)
         context.log.info(f"To deliver: {times[counters.ends[-1]]:,} of {counted(times[every], self.noun)}.")
         kept = {"staging": str(run.staging), "folder": str(run.folder)}
         return {**handle, **kept, "counters": asdict(counters)}
+
+    def _planned(self, run: R) -> Handle:
+        """Return what later steps need to know of the run, beside the goal."""
+        return {}
 
     @abstractmethod
     def _select(self, run: R) -> model.ExportCounters | model.EventCounters:
@@ -160,11 +166,29 @@ class FileExportSteps(ExportSteps[model.FileExportGoal, exporting.FileRun]):
         """The goal's ops."""
         return self._ops("select_segment", GoalOp("write_file", self.write), GoalOp("deliver_file", self.deliver))
 
+    def _planned(self, run: exporting.FileRun) -> Handle:
+        """Return the columns of a campaign, and why it waits if it does."""
+        ready = exporting.planned(run)
+        columns = [column.model_dump(mode="json", exclude_none=True) for column in ready.goal.map]
+        campaign = {"campaign": {"columns": columns, "waiting_for": ready.waiting_for, "difference": ready.difference}}
+        return campaign if ready.goal.keeps_columns else {}
+
+    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> exporting.FileRun:
+        run = super()._run(context, handle)
+        if not (campaign := handle.get("campaign")):
+            return run
+        columns = tuple(map(model.ExportColumn.model_validate, campaign["columns"]))
+        goal = run.goal.model_copy(update={"map": columns})
+        return replace(run, goal=goal, waiting_for=campaign["waiting_for"], difference=campaign["difference"])
+
     def select(self, context: dg.OpExecutionContext) -> Handle:
         """Choose the segment's profiles that are to be delivered, and stage their rows."""
         selected = super().select(context)
+        run = self._run(context, selected)
+        for sentence in filter(None, (run.waits, run.difference)):
+            context.log.info(sentence)
         # Connect meanwhile, where there is something to deliver.
-        if selected["counters"]["profiles_written"] or self.goal.write_empty:
+        if selected["counters"]["profiles_written"] or run.is_due_without_profiles():
             self.server(context).connect_ahead()
         return selected
 

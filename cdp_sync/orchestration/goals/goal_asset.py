@@ -26,6 +26,7 @@ from cdp_sync.orchestration.goals.files import files_key, partitions_of
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps
 from cdp_sync.orchestration.goals.groups import groups_key
 from cdp_sync.orchestration.goals.import_steps import FileSteps, SourceSteps
+from cdp_sync.orchestration.goals.scores import score_key
 from cdp_sync.orchestration.goals.segments import lifecycle_key, segment_key
 
 Shown = Callable[..., Any]
@@ -118,6 +119,7 @@ def build_export(goal: ExportGoal, connection: Connection, profiles: Profiles, *
             segment_key(goal.segment),
             *map(events_key, goal.read_events(profiles)),
             *map(groups_key, goal.read_groups(profiles)),
+            *map(score_key, goal.read_scores(profiles)),
             *map(lifecycle_key, lifecycles_read(goal, profiles)),
         ],
         code_version=export_fingerprint(goal, profiles),
@@ -147,6 +149,7 @@ def build_event_export(
         ),
         after=[
             *map(events_key, goal.read_events(profiles)),
+            *map(score_key, goal.read_scores(profiles)),
             *([segment_key(goal.segment)] if goal.segment else []),
             *map(lifecycle_key, lifecycles_read(goal, profiles)),
         ],

@@ -5,6 +5,7 @@ The last two are the same wherever the rows come from: files of a server, or a p
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +20,7 @@ from cdp_sync.importing import ImportRun, fetch_files, scan_directory
 from cdp_sync.importing.run import refuse_rivals
 from cdp_sync.importing.sources.scanning import Choice, Sightings
 from cdp_sync.model.counting import counted
+from cdp_sync.model.expected_file import LearnedFile, like
 from cdp_sync.orchestration.data_folder import data_folder, remove
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import note_import_checks
@@ -37,6 +39,7 @@ from cdp_sync.orchestration.goals.segments import PROFILES, shows_profiles
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
+from cdp_sync.warehouse.learned import learned_file
 from cdp_sync.warehouse.ledger import KnownFile, known_files
 
 _PATIENCE = 1.0
@@ -80,6 +83,7 @@ class ImportSteps(GoalSteps[Rules]):
             from cdp_sync.importing.pipeline import upsert_profiles
 
             report = self._attempt(context, run, f"writing {report.noun}s", lambda: upsert_profiles(staged(run)))
+            report = self._hand_back(context, run, report)
             remove(run.staging)
         waiting = ((path, model.FileState(state), why) for path, state, why in linked["waiting"])
         report = report.with_files(model.FileReport(path, state, message=why) for path, state, why in waiting)
@@ -89,6 +93,12 @@ class ImportSteps(GoalSteps[Rules]):
         note_import_checks(context, run.warehouse, self.key, anew=report.landed > 0)
         yield from self._show(context, report)
         forget_handles(context)
+
+    def _hand_back(
+        self, _context: dg.OpExecutionContext, _run: ImportRun, report: model.ImportReport
+    ) -> model.ImportReport:
+        """Hand refused rows back to the people whose they are, where the goal does that; return the report."""
+        return report
 
     def _show(self, context: dg.OpExecutionContext, report: model.ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         """Show the goal in the UI; what landed is shown also where the goal failed.
@@ -122,10 +132,11 @@ class ImportSteps(GoalSteps[Rules]):
     def _run(self, context: dg.OpExecutionContext, handle: Handle | None = None) -> ImportRun:
         folder = data_folder()
         staging = Path(handle["staging"]) if handle and handle["staging"] else None
+        learned = handle.get("learned") if handle else None
         return ImportRun(
             run_id=context.run_id,
             connection=self.connection.name,
-            goal=self.importing,
+            goal=like(self.importing, LearnedFile.model_validate(learned)) if learned else self.importing,
             profiles=self.profiles,
             warehouse=context.resources.warehouse.warehouse(),
             staging=staging or folder.staging(context.run_id, self.unique),
@@ -181,7 +192,10 @@ class FileSteps(ImportSteps[model.FileGoal | model.FileGroupGoal]):
 
     def parse(self, context: dg.OpExecutionContext, scanned: Handle) -> Handle:
         """Fetch the files and parse them into a staging table; hand on its name."""
-        handle: Handle = {**{name: scanned[name] for name in ("waiting", "started", "again", "note")}, "staging": None}
+        handle: Handle = {
+            **{name: scanned[name] for name in ("waiting", "started", "again", "note", "learned")},
+            "staging": None,
+        }
         if not scanned["due"] and not scanned["retry"]:
             return handle
         run = self._run(context, handle)
@@ -194,6 +208,7 @@ class FileSteps(ImportSteps[model.FileGoal | model.FileGroupGoal]):
         names, retry, note = (run.connection, run.goal.name), 0, ""
         with run.warehouse.open("read") as session:
             known = known_files(session, *names)
+            learned = learned_file(session, *names) if run.goal.expected else None
             if run.goal.keeps_unmatched:
                 from cdp_sync.importing.linking.waiting import count_due
 
@@ -222,6 +237,7 @@ class FileSteps(ImportSteps[model.FileGoal | model.FileGroupGoal]):
             "again": choice.again,
             "retry": retry,
             "note": note,
+            "learned": learned and learned.model_dump(mode="json"),
         }
 
     def _parse(self, context: dg.OpExecutionContext, run: ImportRun, scanned: Handle) -> None:
@@ -236,6 +252,46 @@ class FileSteps(ImportSteps[model.FileGoal | model.FileGroupGoal]):
         with self.client(context) as server:
             arrivals = fetch_files(server, files, run.folder, progress=partial(watcher().arrived, self.unique))
             parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
+
+    def _hand_back(
+        self, context: dg.OpExecutionContext, run: ImportRun, report: model.ImportReport
+    ) -> model.ImportReport:
+        """Write the rows that a strict goal refused to faults files, place these, and say so in the report's lines."""
+        if run.goal.expected is None:
+            return report
+        from cdp_sync.importing.faults import write_faults
+        from cdp_sync.importing.import_summary import summary_lines
+
+        folder = data_folder().reports(run.run_id, self.unique)
+        written: dict[str, tuple[Path, int]] = {}
+        try:
+            with run.open("read") as session:
+                written = write_faults(session, run, folder)
+        except (CdpSyncError, OSError) as error:  # what landed has landed
+            context.log.warning(f"The refused rows could not be written to a file; the quarantine has them. {error}")
+        faults = {path: (self._placed(context, run, path, file), rows) for path, (file, rows) in written.items()}
+        with suppress(OSError):  # it holds files that stay here, or does not exist
+            folder.rmdir()
+        return replace(report, lines=summary_lines(report, faults))
+
+    def _placed(self, context: dg.OpExecutionContext, run: ImportRun, path: str, file: Path) -> str:
+        """Put a faults file into the server's directory, if one is declared; return where it is then."""
+        from cdp_sync.importing.faults import name_of
+
+        directory = self.connection.faults_directory
+        if directory is None:
+            return str(file)
+        place = f"{directory.rstrip('/')}/{name_of(path, run.run_id)}"
+        try:
+            with self.client(context) as server:
+                server.publish(file, place)
+        except CdpSyncError as error:
+            context.log.warning(
+                f"The faults file stays in {file.parent}: it could not be put into {directory}. {error}"
+            )
+            return str(file)
+        file.unlink()
+        return f"{place} on the server"
 
     def _show(self, context: dg.OpExecutionContext, report: model.ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         if not is_backfill(context) or report.state == "failed":

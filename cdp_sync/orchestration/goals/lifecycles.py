@@ -8,11 +8,12 @@ import dagster as dg
 
 from cdp_sync.lifecycles import LIFECYCLES, StageChanges, keep_stages
 from cdp_sync.model import Lifecycle, Profiles
-from cdp_sync.model.asked import asked_by, asked_event_types, asked_groups
+from cdp_sync.model.asked import asked_by, asked_event_types, asked_groups, asked_scores
 from cdp_sync.model.consistency import find_lifecycle_problems
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.goals.groups import groups_key
+from cdp_sync.orchestration.goals.scores import score_key
 from cdp_sync.orchestration.goals.segments import PROFILES, lifecycle_key
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.segments.describe import lifecycle_in_words
@@ -71,6 +72,7 @@ def _lifecycle_asset(lifecycle: Lifecycle, profiles: Profiles) -> dg.AssetsDefin
             PROFILES,
             *map(events_key, events),
             *map(groups_key, groups),
+            *map(score_key, asked_scores(conditions, profiles)),
             *map(lifecycle_key, asked_by(lifecycle, profiles)),
         ],
         group_name=LIFECYCLES,

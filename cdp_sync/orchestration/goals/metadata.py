@@ -22,6 +22,8 @@ _FILE_COLUMNS = ("file", "state", "rows", "remarks")
 
 
 _COUNTERS = "counters"
+REPORT = "report"
+"""What is mailed of a strict import."""
 _FILES_SHOWN = 50
 
 Metadata = dict[str, Any]
@@ -48,7 +50,14 @@ def metadata_of(report: ImportReport) -> Metadata:
 def failure_metadata_of(report: ImportReport) -> Metadata:
     """Return what a goal that failed shows below its message: its files, and why rows did not land."""
     tables = {"files": _files(report.files), "quarantine": reasons_table(report.reasons)}
-    return {name: table for name, table in tables.items() if table.records}
+    lines = {REPORT: dg.MetadataValue.md("\n\n".join(report.lines))} if report.lines else {}
+    return {**lines, **{name: table for name, table in tables.items() if table.records}}
+
+
+def lines_in(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the lines of a strict import's report, of what Dagster kept of metadata."""
+    found = metadata.get(REPORT)
+    return tuple(str(found.value).split("\n\n")) if found else ()
 
 
 def idle_metadata_of(report: ImportReport | ExportReport | EventExportReport) -> Metadata:
@@ -67,6 +76,7 @@ def export_metadata_of(report: ExportReport | EventExportReport) -> Metadata:
             "summary": report.message,
             "files": _delivered(report.files),
             "bytes": sum(size for _, size, _ in report.files),
+            **({"files removed": len(report.removed)} if report.removed else {}),
             **reasons,
             **asdict(report.counters),
             "dagster/row_count": report.counters.events_written,

@@ -11,6 +11,7 @@ from cdp_sync.model import Profiles, Segment
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.goals.groups import groups_key
+from cdp_sync.orchestration.goals.scores import score_key
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.segments.describe import in_words
 from cdp_sync.segments.membership import SegmentView, view_segment
@@ -64,6 +65,7 @@ def build_segments(profiles: Profiles, imports: Iterable[dg.AssetKey]) -> dg.Def
 def _segment_asset(segment: Segment, profiles: Profiles) -> dg.AssetsDefinition:
     asked = dict.fromkeys(part.segment for _, part in segment.when.walk() if part.segment)
     events, groups = profiles.asked_events(segment.name), profiles.asked_groups(segment.name)
+    scores = profiles.asked_scores(segment.name)
     stages = dict.fromkeys(part.lifecycle for _, part in segment.when.walk() if part.lifecycle)
     words = in_words(segment, profiles)
 
@@ -74,6 +76,7 @@ def _segment_asset(segment: Segment, profiles: Profiles) -> dg.AssetsDefinition:
             *map(segment_key, asked),
             *map(events_key, events),
             *map(groups_key, groups),
+            *map(score_key, scores),
             *map(lifecycle_key, stages),
         ],
         group_name=SEGMENTS,

@@ -17,7 +17,7 @@ import dagster as dg
 
 from cdp_sync.connectors.smtp import Mail, SmtpServer, send
 from cdp_sync.errors import CdpSyncError, MailPutOff, MailRefused
-from cdp_sync.model import Connection, Notifications
+from cdp_sync.model import Connection, Declared, Notifications
 from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.notify.mail_text import subject_of, text_of
 from cdp_sync.orchestration.notify.run_outcome import outcome_of, planned_goals
@@ -37,18 +37,34 @@ _WAITING = "waiting"
 _STATUSES = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED]
 
 
-class Notified(Notifications):
-    """The notifications of a connection, and its label."""
+class Notified(Declared):
+    """The notifications of a connection, who gets its imports' reports, and its label."""
 
     label: str
+    notifications: Notifications | None = None
+    report_emails: tuple[str, ...] = ()
+    """They get mail about the runs in which an import read or refused a file."""
+
+    @property
+    def about_every_run(self) -> bool:
+        """Whether runs that did not fail are of interest as well."""
+        return bool(self.report_emails) or (self.notifications is not None and self.notifications.on == "every_run")
+
+    def recipients(self, *, failed: bool, reported: bool) -> tuple[str, ...]:
+        """Return who gets mail about a run, given whether it failed and whether an import in it has a report."""
+        wanted = self.notifications is not None and self.notifications.wanted(failed=failed)
+        emails = self.notifications.emails if self.notifications and wanted else ()
+        return (*emails, *(self.report_emails if reported else ()))
 
 
 def notified_metadata(connection: Connection) -> dict[str, Any]:
     """Return the metadata of a connection's definitions about mail; the sensor of the whole project is made of it."""
-    if connection.notifications is None:
+    notified = Notified(
+        label=connection.label, notifications=connection.notifications, report_emails=connection.report_emails
+    )
+    if not (notified.notifications or notified.report_emails):
         return {}
-    declared = connection.notifications.model_dump(mode="json") | {"label": connection.label}
-    return {f"{_KEY}{connection.name}": dg.MetadataValue.json(declared)}
+    return {f"{_KEY}{connection.name}": dg.MetadataValue.json(notified.model_dump(mode="json"))}
 
 
 def build_mail(parts: Iterable[dg.Definitions]) -> dg.Definitions:
@@ -106,14 +122,16 @@ class _Tick:
 
     def _candidates(self) -> list[dg.RunRecord]:
         """Return the runs that ended since the last tick, and those whose mail waits; a lost cursor loses neither."""
-        failures_only = all(each.on == "failure" for each in self.notified.values())
+        failures_only = not any(each.about_every_run for each in self.notified.values())
         statuses = [dg.DagsterRunStatus.FAILURE] if failures_only else _STATUSES
         since = datetime.fromtimestamp(self.looked_at - _OVERLAP, UTC)
         recent = self.instance.get_run_records(dg.RunsFilter(statuses=statuses, updated_after=since))
         waiting = self.instance.get_run_records(dg.RunsFilter(statuses=statuses, tags={MAILED: _WAITING}))
         # A tag renews the time of a run's last change, but not that of its end.
         fresh = [one for one in recent if not one.dagster_run.tags.get(MAILED) and _ended(one) >= since.timestamp()]
-        return sorted((one for one in (*fresh, *waiting) if self._recipients(one.dagster_run)), key=_ended)
+        return sorted(
+            (one for one in (*fresh, *waiting) if self._recipients(one.dagster_run, reported=True)), key=_ended
+        )
 
     def _connections(self, run: dg.DagsterRun) -> dict[str, Notified]:
         """Return the notified connections that a run belongs to: by its tag or, where it has none, by its assets."""
@@ -121,10 +139,10 @@ class _Tick:
         named = [tagged] if tagged else [key.path[0] for key in planned_goals(self.instance, run)]
         return {name: self.notified[name] for name in named if name in self.notified}
 
-    def _recipients(self, run: dg.DagsterRun) -> list[str]:
+    def _recipients(self, run: dg.DagsterRun, *, reported: bool) -> list[str]:
         failed = run.status == dg.DagsterRunStatus.FAILURE
-        wanting = (each for each in self._connections(run).values() if each.wanted(failed=failed))
-        return list(dict.fromkeys(email for each in wanting for email in each.emails))
+        wanting = (each.recipients(failed=failed, reported=reported) for each in self._connections(run).values())
+        return list(dict.fromkeys(email for emails in wanting for email in emails))
 
     def _deliver(self, record: dg.RunRecord) -> str:
         run, log = record.dagster_run, self.context.log
@@ -132,7 +150,10 @@ class _Tick:
             labels = {name: each.label for name, each in self._connections(run).items()}
             base_url = os.environ.get("CDP_SYNC_UI_URL") or "http://localhost:3000"
             outcome = outcome_of(self.instance, record, labels, base_url)
-            mail = Mail(subject_of(outcome), text_of(outcome), self._recipients(run), run.run_id)
+            recipients = self._recipients(run, reported=any(goal.report for goal in outcome.goals))
+            if not recipients:
+                return "not needed"  # it imported nothing that there is a report about
+            mail = Mail(subject_of(outcome), text_of(outcome), recipients, run.run_id)
             refused = send(SmtpServer.from_environment(os.environ), mail)
         except MailRefused as error:
             log.warning(f"The mail about run {run.run_id} is not sent again. {error}")

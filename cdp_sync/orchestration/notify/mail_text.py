@@ -13,6 +13,7 @@ _ADDRESS = re.compile(f"(?<!{_PART}){_PART}+@{_PART}+")
 """No error holds an address; should one do so, it is not passed on. Begins where a word does, or it would be slow."""
 _MAX_GOALS = 40
 _MAX_REASONS = 3
+_MAX_LINES, _LONGEST_LINE = 100, 4000
 
 _RUN_STATES = {"success": "succeeded", "failed": "failed", "stopped": "was stopped", "not started": "did not start"}
 _GOAL_STATES = {"failed": "failed", "unfinished": "did not finish", "not run": "was not run", "success": "succeeded"}
@@ -27,6 +28,8 @@ class GoalOutcome:
     state: str
     message: str = ""
     reasons: tuple[tuple[str, int], ...] = ()
+    report: tuple[str, ...] = ()
+    """Of a strict import: what it did, line by line, in place of message and reasons."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,10 @@ def text_of(run: RunOutcome) -> str:
 
 
 def _goal(goal: GoalOutcome) -> list[str]:
+    if goal.report:
+        more = [f"  and {counted(len(goal.report) - _MAX_LINES, 'more line')}"] if goal.report[_MAX_LINES:] else []
+        shown = [f"  {_line(line, _LONGEST_LINE)}" for line in goal.report[:_MAX_LINES]]
+        return [f"{_line(goal.name)} {_GOAL_STATES[goal.state]}", *shown, *more]
     reasons = [f"  {counted(times, 'time')}: {_line(reason)}" for reason, times in goal.reasons[:_MAX_REASONS]]
     message = f"  {_line(goal.message)}" if goal.message else ""
     return [f"{_line(goal.name)} {_GOAL_STATES[goal.state]}", message, *reasons]

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster import DagsterEventType as Kind
 
 from cdp_sync.orchestration.goals.files import is_files_key
-from cdp_sync.orchestration.goals.metadata import reasons_in
+from cdp_sync.orchestration.goals.metadata import lines_in, reasons_in
 from cdp_sync.orchestration.notify.mail_text import GoalOutcome, RunOutcome
 from cdp_sync.orchestration.runs.run_events import CAUSES, cause_of, why_of
 from cdp_sync.orchestration.runs.run_tags import reason_of
@@ -66,8 +66,8 @@ def _goal(
 ) -> GoalOutcome:
     if failure:
         failed = failure.step_failure_data.user_failure_data
-        reasons = reasons_in(failed.metadata) if failed else ()
-        return GoalOutcome(name, "failed", why_of(failure, "The run's page shows it."), reasons)
+        reasons, lines = (reasons_in(failed.metadata), lines_in(failed.metadata)) if failed else ((), ())
+        return GoalOutcome(name, "failed", why_of(failure, "The run's page shows it."), reasons, lines)
     if metadata:
-        return GoalOutcome(name, "success", str(metadata["summary"].value), reasons_in(metadata))
+        return GoalOutcome(name, "success", str(metadata["summary"].value), reasons_in(metadata), lines_in(metadata))
     return GoalOutcome(name, "unfinished" if begun else "not run")

@@ -33,11 +33,8 @@ def build_schedules(connection: Connection, jobs: Iterable[AssetJob]) -> list[dg
 def _schedule(connection: Connection, schedule: Schedule, job: AssetJob) -> dg.ScheduleDefinition:
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         tick = context.scheduled_execution_time.astimezone(UTC)
-        if not is_due(schedule, last_evaluation(context) or tick - _INSTANT, tick):
-            coming = next(occurrences(schedule, tick)).astimezone(ZoneInfo(schedule.time_zone))
-            return dg.SkipReason(
-                f"Not due yet. The next run is due on {coming:%Y-%m-%d at %H:%M} ({schedule.time_zone})."
-            )
+        if not_due := _not_due(schedule, context):
+            return not_due
         for waiting in runs_in(context.instance, connection.name, WAITING) if context.instance_ref else ():
             if waiting.tags.get(SCHEDULED_EXECUTION_TIME_TAG) != tick.isoformat():  # not the run of this tick
                 return dg.SkipReason(
@@ -55,6 +52,32 @@ def _schedule(connection: Connection, schedule: Schedule, job: AssetJob) -> dg.S
         default_status=dg.DefaultScheduleStatus.RUNNING,
         tags={"connection": connection.name},
     )
+
+
+def build_scores_schedule(schedule: Schedule, job: AssetJob) -> dg.ScheduleDefinition:
+    """Return the schedule of the job that computes the scores."""
+
+    def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return _not_due(schedule, context) or dg.RunRequest(tags={"reason": "schedule"})
+
+    return dg.ScheduleDefinition(
+        name="scores_schedule",
+        job=job,
+        cron_schedule=tick_crons(schedule),
+        execution_timezone="UTC",
+        execution_fn=evaluate,
+        description=f"Computes the scores {schedule.words}.",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def _not_due(schedule: Schedule, context: dg.ScheduleEvaluationContext) -> dg.SkipReason | None:
+    """Return that no occurrence lies between the last evaluation and this tick, if none does."""
+    tick = context.scheduled_execution_time.astimezone(UTC)
+    if is_due(schedule, last_evaluation(context) or tick - _INSTANT, tick):
+        return None
+    coming = next(occurrences(schedule, tick)).astimezone(ZoneInfo(schedule.time_zone))
+    return dg.SkipReason(f"Not due yet. The next run is due on {coming:%Y-%m-%d at %H:%M} ({schedule.time_zone}).")
 
 
 def tick_crons(schedule: Schedule) -> list[str]:

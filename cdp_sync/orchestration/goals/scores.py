@@ -1,0 +1,102 @@
+"""Scores as assets, each with its distribution and its hold-out, the job that computes all, and its schedule."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from cdp_sync.model import Profiles, Score
+from cdp_sync.orchestration.failures import attempt
+from cdp_sync.orchestration.goals.events import events_key
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL
+from cdp_sync.orchestration.triggers.schedules import build_scores_schedule
+from cdp_sync.scoring import HoldOut, Scored, Tenth, compute_scores
+from cdp_sync.warehouse import Warehouse
+
+SCORES = "scores"
+"""First part of the scores' asset keys, their group, and the name of their job."""
+
+_PRIORITY = -9_400
+"""After the events of a run, before its lifecycles and segments."""
+
+_BAR = 40
+"""Characters of the longest bar of a distribution."""
+
+
+def score_key(name: str) -> dg.AssetKey:
+    """Return a score's asset key."""
+    return dg.AssetKey([SCORES, name])
+
+
+def build_scores(profiles: Profiles) -> dg.Definitions:
+    """Return an asset for each score, the job that computes them, and its schedule; nothing where there are none."""
+    if not profiles.scores:
+        return dg.Definitions()
+    job = dg.define_asset_job(
+        SCORES,
+        selection=dg.AssetSelection.assets(*map(score_key, profiles.score)),
+        description="Computes the scores of all profiles.",
+    )
+    return dg.Definitions(
+        assets=[_score_asset(score, profiles) for score in profiles.scores],
+        jobs=[job],
+        schedules=[build_scores_schedule(profiles.scores_schedule, job)],
+    )
+
+
+def _score_asset(score: Score, profiles: Profiles) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=score_key(score.name),
+        deps=[*map(events_key, score.events)],
+        group_name=SCORES,
+        description=f"{score.label}. Percentiles of profiles, from 0 to 100.\n\n{score.words}",
+        kinds={"duckdb"},
+        required_resource_keys={"warehouse"},
+        pool=WAREHOUSE_POOL,
+        op_tags={"dagster/priority": str(_PRIORITY)},
+    )
+    def compute(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        warehouse: Warehouse = context.resources.warehouse.warehouse()
+
+        def work() -> Scored:
+            with warehouse.open("write") as session:
+                (scored,) = compute_scores(session, profiles, [score.name], datetime.now(UTC))
+                return scored
+
+        scored = attempt(context.log, work, lambda _error: None)
+        return dg.MaterializeResult(metadata=_metadata(score, scored))
+
+    return compute
+
+
+def _metadata(score: Score, scored: Scored) -> dict[str, Any]:
+    """Return what the catalog shows; numbers are plotted over time."""
+    found = scored.held_out
+    held_out = {"hold-out": dg.MetadataValue.md(_held_out(score, found))}
+    plotted = {"hold-out correlation": found.of_score} if found else {}
+    shown = {"distribution": dg.MetadataValue.md(_distribution(scored.tenths))} if scored.tenths else {}
+    return {"dagster/row_count": scored.profiles, **shown, **held_out, **plotted, **scored.fitted}
+
+
+def _distribution(tenths: tuple[Tenth, ...]) -> str:
+    most = max(tenth.profiles for tenth in tenths)
+    rows = [
+        f"| {each.words} | {each.profiles:,} | "
+        f"{each.lowest:,.4g} | {each.highest:,.4g} | {'█' * max(1, each.profiles * _BAR // most)} |"
+        for each in tenths
+    ]
+    return "\n".join(["| percentile | profiles | lowest value | highest value | |", "|---|---|---|---|---|", *rows])
+
+
+def _held_out(score: Score, found: HoldOut | None) -> str:
+    """Return what the hold-out found, in words."""
+    days = f"{score.horizon_days:,} days"
+    if found is None:
+        return f"Too few profiles have events before and in the last {days} to compare the score with what happened."
+    beats = "better than" if found.beats_baseline else "no better than"
+    baseline = "none" if found.of_baseline is None else f"{found.of_baseline:.3f}"
+    return (
+        f"Computed as of {days} ago and compared with what {found.profiles:,} profiles did since, the score ranks them "
+        f"{beats} their number of events in the {days} before. Spearman's rank correlation: {found.of_score:.3f}; of "
+        f"that number: {baseline}."
+    )

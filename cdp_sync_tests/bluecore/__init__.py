@@ -1,0 +1,1 @@
+"""Bluecore's exports."""
