@@ -27,6 +27,7 @@ from cdp_sync.terminal import print_export_preview, print_goal, print_quarantine
 from cdp_sync.warehouse.history import quarantined
 
 CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru", "iterable")
+CAMPAIGNS = "bluecore"
 _DECLARED = Path(__file__).parent / "defs"
 
 _TOTALS = """
@@ -67,6 +68,8 @@ def play() -> int:
         )
         for act in later:
             outcomes += _act(definitions, sides, act)
+        print_title("A campaign: a letter, exported once")
+        outcomes.append(_run(CAMPAIGNS, load_connection(CAMPAIGNS)))
         expected = expected and couple_is_apart(servers.root) and first_order_is_noticed(servers.root, declarations)
         _show_warehouse()
         _show_outbox(servers.root / OUTBOX)
@@ -144,17 +147,19 @@ def _act(definitions: Mapping[str, dg.Definitions], sides: Sequence[BothSides], 
     title, prepare = act
     print_title(title)
     prepare()
-    outcomes = []
-    for connection in CONNECTIONS:
-        with show_progress() as progress:
-            outcome = launch(definitions[connection], Order(connection), progress)
-        say((connection, "bold"), f"  run {outcome.run_id}, {outcome.seconds:.1f} s")
-        for report in outcome.goals:
-            print_goal(report)
-        outcomes.append(outcome)
+    outcomes = [_run(connection, definitions[connection]) for connection in CONNECTIONS]
     for side in sides:
         side.look()
     return outcomes
+
+
+def _run(connection: str, definitions: dg.Definitions) -> Outcome:
+    with show_progress() as progress:
+        outcome = launch(definitions, Order(connection), progress)
+    say((connection, "bold"), f"  run {outcome.run_id}, {outcome.seconds:.1f} s")
+    for report in outcome.goals:
+        print_goal(report)
+    return outcome
 
 
 def _show_warehouse() -> None:
