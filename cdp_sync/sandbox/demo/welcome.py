@@ -40,7 +40,7 @@ def deliver_first_order(root: Path, *, seed: int = 20260101) -> Path:
 
 
 def greet_again(mailing: dg.Definitions, first: Outcome, declarations: Declarations) -> bool:
-    """Run the greeting once more; return whether everybody whom the first run greeted or capped is capped now.
+    """Run the greeting once more; return whether all profiles that the first run wrote or capped are capped now.
 
     Args:
         mailing: The definitions of the connection to the mailing house.
