@@ -8,7 +8,7 @@ import dagster as dg
 
 from cdp_sync.calling import call
 from cdp_sync.inspection import look_at_lifecycle, look_at_segment
-from cdp_sync.model.report import ExportCounters, ExportReport
+from cdp_sync.model import ExportCounters, ExportReport
 from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declarations import Declarations
 from cdp_sync.orchestration.runs.launch import Order, Outcome, launch
