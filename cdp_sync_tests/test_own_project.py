@@ -112,7 +112,8 @@ def test_the_demonstration_writes_its_project(nowhere: Path) -> None:
     """The demonstration writes its project into an empty folder, where commands find it afterwards."""
     demo_script._prepare_folder()
     assert {path.name for path in nowhere.iterdir()} == {"defs", "dagster.yaml", "workspace.yaml"}
-    assert {each["connection"] for each in answer("list", "--json")["connections"]} == set(demo_script.CONNECTIONS)
+    declared = {*demo_script.CONNECTIONS, demo_script.CAMPAIGNS}
+    assert {each["connection"] for each in answer("list", "--json")["connections"]} == declared
     demo_script._prepare_folder()
 
 
@@ -207,10 +208,10 @@ finally:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("cdp-sync sc", ["scan", "schema"]),
+        ("cdp-sync sc", ["scan", "schema", "scores"]),
         ("cdp-sync run w", ["webshop"]),
         ("cdp-sync run webshop --goal o", ["order_lines", "orders"]),
-        ("cdp-sync export mailing --goal ", ["audience", "order_lines"]),
+        ("cdp-sync export mailing --goal ", ["audience", "greeting", "order_lines"]),
         ("cdp-sync segment re", ["reachable_regulars", "regulars"]),
     ],
 )

@@ -1,5 +1,6 @@
 """The commands in README and docs/operating.md work unchanged after `make demo`."""
 
+import csv
 import os
 import re
 import shlex
@@ -12,8 +13,10 @@ from unittest.mock import patch
 
 import pytest
 
+from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.sandbox.demo.files import COUPLE
 from cdp_sync.sandbox.demo.merges import couple_is_apart
+from cdp_sync.sandbox.demo.welcome import first_order_is_noticed
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.test_documentation import OPERATING, README, ROOT, blocks
@@ -33,6 +36,12 @@ select
     (select sum(branch_total) from warehouse.profile_by_itself)
 from warehouse.profile"""
 """How many profiles were created, are live and are merged; the totals of live profiles, and of all by themselves."""
+
+TOUCHES = """
+select count(*), count(distinct profile_id), (select count(*) from warehouse.touch_reservation)
+from warehouse.touchpoint
+where lifecycle = 'welcome' and connection = 'mailing' and goal = 'greeting'"""
+"""How many touches of the greeting there are, of how many profiles, and how many runs' touches are not final."""
 
 DECISIONS = "select kind, revoked_at is null as holds, count(*) from warehouse.decision group by all order by all"
 
@@ -93,6 +102,36 @@ def test_the_demonstration_notices_a_merge(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+def test_nobody_is_greeted_twice(demonstrated: tuple[Path, dict[str, str]]) -> None:
+    """Four runs of the greeting touched each customer once, and every greeted one stands in a file once."""
+    with Warehouse(demonstrated[0] / "data" / "warehouse.duckdb").open("read") as session:
+        touches, touched, open_runs = session.rows(TOUCHES)[0]
+    outbox = demonstrated[0] / "data" / "sandbox" / "sftp" / "mailing" / "outbox"
+    greeted = []
+    for file in outbox.glob("greeting_*.csv"):
+        with file.open(encoding="utf-8", newline="") as rows:
+            greeted += [row["Email"] for row in csv.DictReader(rows, delimiter=";")]
+    assert (touches, open_runs) == (touched, 0)
+    assert len(set(greeted)) == len(greeted) == touches > 50
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_demonstration_notices_a_missing_move(
+    demonstrated: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demonstration's check of the first order holds after it, and fails without the event of the move."""
+    folder = shutil.copytree(demonstrated[0], tmp_path / "still")
+    monkeypatch.setenv("CDP_SYNC_DATA", str(folder / "data"))
+    files = folder / "data" / "sandbox" / "sftp"
+    assert first_order_is_noticed(files, load_declarations())
+    with Warehouse(folder / "data" / "warehouse.duckdb").open("write") as session:
+        session.execute("delete from warehouse.event_stage_changed where from_stage = 'fresh' and to_stage = 'buyer'")
+    assert not first_order_is_noticed(files, load_declarations())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_second_demonstration_continues(demonstrated: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     """A second demonstration continues: it keeps earlier corrections and delivers the file of another day.
 
@@ -112,6 +151,8 @@ def test_a_second_demonstration_continues(demonstrated: tuple[Path, dict[str, st
     assert "1. An earlier demonstration has imported these files" in first
     assert "imported " not in first.split("files", 1)[1]
     assert "An earlier demonstration unmerged them." in first
+    assert "Nobody is greeted twice" in first
+    assert "The customer is in this segment, and is not greeted any more." in second
     assert "2 profiles would be merged by email, but were decided to stay apart." in second
     assert "They are two profiles, each with the values of its own rows." in second
     assert "The first files arrive" not in done.stdout

@@ -18,7 +18,9 @@ from cdp_sync.model.response_export import ResponseExportGoal
 from cdp_sync.model.schedule import Schedule
 from cdp_sync.model.server import SftpServer
 
-RESERVED = frozenset({"segments", "events", "profiles", "groups", "lifecycles", "analytics", "broken_connections"})
+RESERVED = frozenset(
+    {"segments", "events", "profiles", "groups", "lifecycles", "scores", "analytics", "broken_connections"}
+)
 """Asset keys and groups that are no connection's."""
 
 LISTED = ("import_groups", "import_profiles", "export_profiles", "export_events", "export_responses")

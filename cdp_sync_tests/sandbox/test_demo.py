@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.sandbox.demo import files as demo
+from cdp_sync.sandbox.demo.welcome import deliver_first_order
 
 SHOP_ONE = "webshop/inbox/customers_2026-01-05.csv"
 SHOP_TWO = "webshop/inbox/customers_2026-01-06.csv"
@@ -285,6 +286,19 @@ def test_corrections(tmp_path: Path) -> None:
     assert 3 < len(corrected) < len(before) / 2
     assert len(after) == len(before) + 4
     assert not {row[0] for row in after[len(before) :]} & {row[0] for row in before}
+
+
+def test_a_first_order(tmp_path: Path) -> None:
+    """The order of each demonstration is of a customer who is in the last file of customers, and has not ordered."""
+    demo.write_demo_files(tmp_path)
+    for customers, orders in ((SHOP_TWO, ORDERS), (SHOP_THREE, "webshop/inbox/orders_2026-01-07.csv")):
+        before = column(read(tmp_path / orders), "Email")
+        delivered = deliver_first_order(tmp_path)
+        (customer,) = column(read(delivered), "Email")
+        assert customer in column(read(tmp_path / customers), "Email")
+        assert customer not in before
+        assert delivered > tmp_path / orders
+        demo.deliver_corrections(tmp_path)
 
 
 def test_invented_addresses(root: Path) -> None:

@@ -1,5 +1,6 @@
 """The demonstration: imports files and lists and exports segments; then with corrections; then with no change."""
 
+import csv
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,12 +20,14 @@ from cdp_sync.printing import print_table, print_title, say
 from cdp_sync.sandbox.demo.comparison import BothSides, both_sides
 from cdp_sync.sandbox.demo.files import OUTBOX, VERA, deliver_corrections, write_demo_files
 from cdp_sync.sandbox.demo.merges import couple_is_apart, mend_merges
+from cdp_sync.sandbox.demo.welcome import CONNECTION, deliver_first_order, first_order_is_noticed, greet_again
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.scaffold.project import write_settings
 from cdp_sync.terminal import print_export_preview, print_goal, print_quarantine, show_progress
 from cdp_sync.warehouse.history import quarantined
 
 CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru", "iterable")
+CAMPAIGNS = "bluecore"
 _DECLARED = Path(__file__).parent / "defs"
 
 _TOTALS = """
@@ -46,7 +49,7 @@ select * from (
 
 
 def play() -> int:
-    """Run all acts; return 0 if every run succeeded, and profiles that were unmerged stayed apart.
+    """Run all acts; return 0 if every run succeeded, nobody was greeted twice, and unmerged profiles stayed apart.
 
     Raises:
         NoProject: The working directory is neither empty nor the demonstration's project.
@@ -54,14 +57,20 @@ def play() -> int:
     _prepare_folder()
     with SandboxServers(sailthru_port=0, iterable_port=0) as servers:
         definitions = {connection: load_connection(connection) for connection in CONNECTIONS}
-        sides = both_sides(load_declarations())
+        declarations = load_declarations()
+        sides = both_sides(declarations)
         say(f"{_servers(servers)}\n", lines=True)
         first, *later = _acts(servers, sides, continues=data_folder().warehouse.exists())
         outcomes = _act(definitions, sides, first)
-        apart = _succeeded(outcomes) and mend_merges()
+        greeted = outcomes[CONNECTIONS.index(CONNECTION)]
+        expected = (
+            _succeeded(outcomes) and greet_again(definitions[CONNECTION], greeted, declarations) and mend_merges()
+        )
         for act in later:
             outcomes += _act(definitions, sides, act)
-        apart = apart and couple_is_apart(servers.root)
+        print_title("A campaign: a letter, exported once")
+        outcomes.append(_run(CAMPAIGNS, load_connection(CAMPAIGNS)))
+        expected = expected and couple_is_apart(servers.root) and first_order_is_noticed(servers.root, declarations)
         _show_warehouse()
         _show_outbox(servers.root / OUTBOX)
         for side in sides:
@@ -70,11 +79,11 @@ def play() -> int:
         call(words)
         for words in (
             *("runs", "quarantine", "profile ada.quill@example.com", f"profile {VERA}", "group store B1"),
-            *("segment regulars", "merges", "up"),
+            *("segment regulars", "lifecycle welcome", "merges", "up"),
         )
     ]
     say("\n  ".join(["Look further:", *further]), lines=True)
-    return 0 if apart and _succeeded(outcomes) else 1
+    return 0 if expected and _succeeded(outcomes) else 1
 
 
 def _prepare_folder() -> None:
@@ -106,6 +115,7 @@ def _acts(servers: SandboxServers, sides: Sequence[BothSides], *, continues: boo
     last: Act = ("3. Nothing has changed", lambda: None)
 
     def deliver() -> None:
+        deliver_first_order(servers.root)
         deliver_corrections(servers.root)
 
     def deliver_and_join() -> None:
@@ -137,17 +147,19 @@ def _act(definitions: Mapping[str, dg.Definitions], sides: Sequence[BothSides], 
     title, prepare = act
     print_title(title)
     prepare()
-    outcomes = []
-    for connection in CONNECTIONS:
-        with show_progress() as progress:
-            outcome = launch(definitions[connection], Order(connection), progress)
-        say((connection, "bold"), f"  run {outcome.run_id}, {outcome.seconds:.1f} s")
-        for report in outcome.goals:
-            print_goal(report)
-        outcomes.append(outcome)
+    outcomes = [_run(connection, definitions[connection]) for connection in CONNECTIONS]
     for side in sides:
         side.look()
     return outcomes
+
+
+def _run(connection: str, definitions: dg.Definitions) -> Outcome:
+    with show_progress() as progress:
+        outcome = launch(definitions, Order(connection), progress)
+    say((connection, "bold"), f"  run {outcome.run_id}, {outcome.seconds:.1f} s")
+    for report in outcome.goals:
+        print_goal(report)
+    return outcome
 
 
 def _show_warehouse() -> None:
@@ -163,9 +175,10 @@ def _show_warehouse() -> None:
 def _show_outbox(outbox: Path) -> None:
     print_title("What left it, and what would leave it now")
     for file in sorted(outbox.iterdir()):
-        rows = file.read_text(encoding="utf-8").splitlines()
-        say((file.name, "bold"), f"  {counted(len(rows) - 1, 'row')}")
-        for row in rows[:3]:
+        with file.open(encoding="utf-8", newline="") as text:
+            rows = sum(1 for _ in csv.reader(text, delimiter=";")) - 1
+        say((file.name, "bold"), f"  {counted(rows, 'row')}")
+        for row in file.read_text(encoding="utf-8").splitlines()[:3]:
             say(f"  {row}")
     print_export_preview(look_at_export(load_declarations(), "mailing", "audience"))
 

@@ -230,7 +230,7 @@ def deliver_corrections(root: Path, *, seed: int = 20260101) -> list[Path]:
         seed: The seed it was given.
     """
     day, lines, branch = (
-        _last_day(root, each) for each in (f"{SHOP}/customers", f"{SHOP}/order_lines", f"{BRANCH}/kunden")
+        last_day(root, each) for each in (f"{SHOP}/customers", f"{SHOP}/order_lines", f"{BRANCH}/kunden")
     )
     shop_files = _shop_file(seed, day, corrected=True), _shop_file(seed, day + 1)
     others = _lines_file(seed, lines, corrected=True), _branch_file(seed, branch + 1)
@@ -243,11 +243,11 @@ def last_rows_of_couple(root: Path) -> list[tuple[str, str, Decimal]]:
     Args:
         root: Where `write_demo_files` wrote.
     """
-    rows = _couple(_last_day(root, f"{BRANCH}/kunden"))
+    rows = _couple(last_day(root, f"{BRANCH}/kunden"))
     return [(card, name, Decimal(total.replace(",", "."))) for card, _, name, _, total, *_ in rows]
 
 
-def _last_day(root: Path, path: str) -> int:
+def last_day(root: Path, path: str) -> int:
     """Return the day of the last file whose path begins so, counted from the first day."""
     last = max(root.glob(f"{path}_*.csv*"))
     return (date.fromisoformat(last.name.partition(".")[0].rpartition("_")[2]) - FIRST_DAY).days
@@ -256,12 +256,12 @@ def _last_day(root: Path, path: str) -> int:
 def _shop_file(seed: int, day: int, *, corrected: bool = False) -> Delivery:
     rows, oddities = _shop_rows(seed, day), _flat((LATER_SHOP_ODDITIES if day else SHOP_ODDITIES).values())
     rows = _corrected(rows) + oddities + _shop_rows(seed, day + 1)[-4:] if corrected else rows + oddities
-    at = _instant(day, hour=18 if corrected else 6)
+    at = instant(day, hour=18 if corrected else 6)
     return Delivery(f"{SHOP}/customers_{at:%Y-%m-%d}.csv", SHOP_HEADER, rows, at)
 
 
 def _orders_file(seed: int, day: int) -> Delivery:
-    at = _instant(day, hour=7)
+    at = instant(day, hour=7)
     rows = _flat(ORDER_ODDITIES.values()) + _orders(seed, day)
     return Delivery(f"{SHOP}/orders_{at:%Y-%m-%d}.csv", ORDERS_HEADER, rows, at)
 
@@ -271,7 +271,7 @@ def _orders(seed: int, day: int) -> list[Row]:
     fake = faker(seed, "en_GB", "orders", day)
     rows: list[Row] = []
     for number, person in enumerate(shop_people(seed, day - 1) + shop_people(seed, day - 1)[::4]):
-        ordered = _instant(day - 1, hour=7) + timedelta(seconds=fake.random_int(0, 60_000))
+        ordered = instant(day - 1, hour=7) + timedelta(seconds=fake.random_int(0, 60_000))
         rows.append((f"A-{day:02}{number:03}", person.email, _cents(fake, 9_900), ordered.isoformat()))
     return rows
 
@@ -291,12 +291,12 @@ def _lines_file(seed: int, day: int, *, corrected: bool = False) -> Delivery:
         shares = [cents // len(bought)] * (len(bought) - 1)
         prices = [f"{each / 100:.2f}" for each in (*shares, cents - sum(shares))]
         rows += [(order, *product, "1", price) for product, price in zip(bought, prices, strict=True)]
-    at = _instant(day, hour=18) + timedelta(hours=1) if corrected else _instant(day, hour=7) + timedelta(minutes=30)
+    at = instant(day, hour=18) + timedelta(hours=1) if corrected else instant(day, hour=7) + timedelta(minutes=30)
     return Delivery(f"{SHOP}/order_lines_{at:%Y-%m-%d}.csv", LINES_HEADER, rows, at)
 
 
 def _stores_file() -> Delivery:
-    at = _instant(0, hour=4)
+    at = instant(0, hour=4)
     path = f"{BRANCH}/filialen_{at:%Y-%m-%d}.csv"
     return Delivery(path, STORES_HEADER, STORES, at, separator=";", newline="\r\n", encoding="latin-1")
 
@@ -307,13 +307,13 @@ def _consents_file(seed: int, day: int) -> Delivery:
     answers = (agreed, agreed, unasked, agreed, agreed, refused)
     people = shop_people(seed, day - 1)
     rows = [(person.email, "UK_GDPR", *answers[place % len(answers)]) for place, person in enumerate(people)]
-    at = _instant(day, hour=8)
+    at = instant(day, hour=8)
     return Delivery(f"{SHOP}/consents_{at:%Y-%m-%d}.csv", CONSENTS_HEADER, rows, at)
 
 
 def _branch_file(seed: int, day: int) -> Delivery:
     rows = _branch_rows(seed, day) + (list(_couple(day)) if day else _flat(BRANCH_ODDITIES.values()))
-    at = _instant(day, hour=5)
+    at = instant(day, hour=5)
     path = f"{BRANCH}/kunden_{at:%Y-%m-%d}.csv" + (".gz" if day else "")
     return Delivery(path, BRANCH_HEADER, rows, at, separator=";", newline="\r\n", encoding="latin-1")
 
@@ -323,7 +323,7 @@ def _shop_rows(seed: int, day: int) -> list[Row]:
     fake = faker(seed, "en_GB", "shop", day)
     rows: list[Row] = []
     for person in shop_people(seed, day):
-        seen = _instant(day, hour=0) - timedelta(seconds=fake.random_int(1, 800_000))
+        seen = instant(day, hour=0) - timedelta(seconds=fake.random_int(1, 800_000))
         liked = fake.random_elements(("art", "books", "garden", "kitchen", "music", "sport"), unique=True, length=2)
         last_name = fake.last_name() if day and fake.boolean(15) else person.last_name
         names = (person.email, person.number, person.first_name, last_name)
@@ -390,7 +390,8 @@ def _cents(fake: "Faker", most: int) -> str:
     return f"{fake.random_int(100, most) / 100:.2f}"
 
 
-def _instant(day: int, *, hour: int) -> datetime:
+def instant(day: int, *, hour: int) -> datetime:
+    """Return an hour, in UTC, of a day that is counted from the first one."""
     return datetime.combine(FIRST_DAY, time(hour), UTC) + timedelta(days=day)
 
 
