@@ -155,3 +155,15 @@ def test_a_failed_delivery_is_recorded_and_delivered_later(shop: Project, instan
     (shop.root / "missing").mkdir()
     assert shop.run("shop_sync", instance).success
     assert [each.name for each in (shop.root / "missing").iterdir()] == ["responses_spring.csv"]
+
+
+def test_an_exchange_with_spotler_exports_responses(shop: Project, instance: dg.DagsterInstance) -> None:
+    """The goals of a `SpotlerExchange` deliver what those of an SFTP connection do, and it has the sensor as well."""
+    responses = {"name": "responses", "directory": "/outbox", "contact": ["email"]}
+    shop.connect("shop", IMPORT)
+    exchange = {"name": "spotler", "server": shop.server(), "export_responses": [responses]}
+    shop.declare("spotler", exchange, kind="SpotlerExchange")
+    output_of(cdp_sync("run", "shop"))
+    assert shop.run("spotler_sync", instance).success
+    assert list(outbox(shop)) == ["responses_spring.csv"]
+    assert shop.load().resolve_sensor_def("spotler_mailings").job_name == "spotler_sync"

@@ -19,6 +19,7 @@ from cdp_sync.model.format import Format
 from cdp_sync.model.goal import Files, ImportRules, Mapping
 from cdp_sync.model.processor import Processor
 from cdp_sync.model.profile import Profiles
+from cdp_sync.model.response_export import ResponseExportGoal
 from cdp_sync.model.server import SftpServer
 from cdp_sync.model.suggestion import allowed
 
@@ -183,6 +184,8 @@ class SpotlerExchange(Connection):
     """Import goals, in running order."""
     export_profiles: tuple[FileExportGoal, ...] = ()
     """Export goals, in running order; they run after the imports."""
+    export_responses: tuple[ResponseExportGoal, ...] = ()
+    """Export goals of the responses to mailings, in running order; they run last."""
 
     @model_validator(mode="after")
     def _faults_stay_apart(self) -> "SpotlerExchange":
