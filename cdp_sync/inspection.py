@@ -333,9 +333,9 @@ def _preview_of(
     connection: model.Connection, goal: object, *, reserve: bool
 ) -> tuple[Any, Callable[[Any], ExportPreview]]:
     """Return the type of a goal's runs, and what works out what one would deliver."""
-    if isinstance(goal, model.EventExportGoal):
+    if goal in connection.event_exports:
         return EventRun, preview_events
-    if isinstance(goal, model.ResponseExportGoal):
+    if goal in connection.response_exports:
         return ResponseRun, preview_responses
     run_type = UserRun if model.kind_of(connection).audience else FileRun
     return run_type, partial(preview_export, reserve=reserve)

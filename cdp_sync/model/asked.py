@@ -50,15 +50,14 @@ def asked_lifecycles(conditions: Iterable[Condition], profiles: Profiles) -> tup
 
 
 def lifecycles_read(goal: ExportGoal | EventExportGoal | ResponseExportGoal, profiles: Profiles) -> tuple[str, ...]:
-    """Return the lifecycles whose stages an export goal reads, itself or by its segment; each after those it reads.
+    """Return the lifecycles whose stages an export goal reads, itself or by segments; each after those it reads.
 
     Of a goal that reads events of changed stages these are all.
     """
-    whens = [profiles.segment(goal.segment).when] if goal.segment else []
+    whens = [profiles.segment(name).when for name in goal.read_segments(profiles)]
     if STAGE_CHANGED.name in (*goal.read_events(profiles), *asked_event_types(whens, profiles)):
         return with_lifecycles_before(profiles.lifecycle, profiles)
-    own = goal.read_lifecycles(profiles) if isinstance(goal, ExportGoal) else ()
-    return with_lifecycles_before([*own, *asked_lifecycles(whens, profiles)], profiles)
+    return with_lifecycles_before([*goal.read_lifecycles(profiles), *asked_lifecycles(whens, profiles)], profiles)
 
 
 def with_lifecycles_before(names: Iterable[str], profiles: Profiles) -> tuple[str, ...]:

@@ -193,6 +193,14 @@ class EventExportGoal(Goal):
         """Return whether it exports personal properties of profiles."""
         return profiles.are_personal(self.properties)
 
+    def read_segments(self, _profiles: Profiles) -> tuple[str, ...]:
+        """Return the segments whose conditions it asks: its own."""
+        return (self.segment,) if self.segment else ()
+
+    def read_lifecycles(self, _profiles: Profiles) -> tuple[str, ...]:
+        """Return the lifecycles whose stages its columns hold: none."""
+        return ()
+
     def read_events(self, profiles: Profiles) -> tuple[str, ...]:
         """Return the types of its events, and those that its columns read by rollups."""
         rollups = (profiles.rollup.get(name) for name in self.properties)

@@ -227,6 +227,13 @@ class ExportGoal(Goal):
         counted = self.lifecycle.counted_event if self.lifecycle else None
         return tuple(dict.fromkeys([*(rollup.event for rollup in rollups if rollup), *([counted] if counted else [])]))
 
+    def read_segments(self, profiles: Profiles) -> tuple[str, ...]:
+        """Return the segments whose conditions it asks: its own, and those of its columns."""
+        every = tuple(segment.name for segment in profiles.segments)
+        columns = (every if column.segments == "all" else column.segments or () for column in self.map)
+        first = (name for column in self.map for name in column.first_segment or ())
+        return tuple(dict.fromkeys([self.segment, *(name for names in columns for name in names), *first]))
+
     def read_lifecycles(self, profiles: Profiles) -> tuple[str, ...]:
         """Return the lifecycles whose stages it reads: the one that it is part of, and those of its columns."""
         columns = (name for column in self.map for name in column.lifecycle_names(profiles))

@@ -130,6 +130,14 @@ class ResponseExportGoal(Goal):
         found = event.by_name.get(getattr(self, key))
         return None if found is None or found.items or found.multiple else found
 
+    def read_segments(self, _profiles: Profiles) -> tuple[str, ...]:
+        """Return the segments whose conditions it asks: none."""
+        return ()
+
+    def read_lifecycles(self, _profiles: Profiles) -> tuple[str, ...]:
+        """Return the lifecycles whose stages its columns hold: none."""
+        return ()
+
     def read_events(self, profiles: Profiles) -> tuple[str, ...]:
         """Return the types of its events, and those that its columns read by rollups."""
         rollups = (profiles.rollup.get(name) for name in self.contact or ())

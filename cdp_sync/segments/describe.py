@@ -34,7 +34,10 @@ def in_words(segment: Segment, profiles: Profiles) -> str:
 def lifecycle_in_words(lifecycle: Lifecycle, profiles: Profiles) -> str:
     """Return who is in a lifecycle and in each stage, in words, as a list."""
     about = _About(profiles, profiles.readable)
-    stages = ((f"stage {_code(stage.name)}", stage.when) for stage in lifecycle.stages)
+    stages = (
+        (f"stage {_code(stage.name)}{f' ({stage.title})' if stage.title else ''}", stage.when)
+        for stage in lifecycle.stages
+    )
     every = (("in it", lifecycle.enter), *stages, ("completed", lifecycle.complete), ("in it again", lifecycle.reenter))
     return "\n".join(
         line for name, when in every if when for line in _entry(_prefixed(f"{name}: ", _lines(when, about)))
