@@ -123,7 +123,8 @@ class Schedule(Declared):
             found = " and ".join(kinds) or "none of them"
             raise ValueError(f"found {found}; a schedule has exactly one of {', '.join(KINDS)}")
         for name, beside in _BESIDE.items():
-            if name in self.model_fields_set and kinds[0] not in beside:
+            given = name in self.model_fields_set and getattr(self, name) is not None
+            if given and kinds[0] not in beside:
                 raise ValueError(f"{name}: found beside {kinds[0]}; it goes with {_listed(beside, 'or')}")
         if self.at is None and kinds[0] in _BESIDE["at"]:
             raise ValueError(f'at: is missing; {kinds[0]} needs it: HH:MM in quotes, such as "01:30"')

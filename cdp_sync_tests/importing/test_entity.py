@@ -12,7 +12,8 @@ from cdp_sync.importing.linking.linking import link_rows
 from cdp_sync.importing.pipeline import parse_files
 from cdp_sync.importing.staging.columns import plan_columns
 from cdp_sync.importing.upserting.contributions import list_steps, profile_reversal_steps
-from cdp_sync.importing.upserting.plan import Changes, outcome_steps, patch_steps, write_steps
+from cdp_sync.importing.upserting.patch import patch_steps
+from cdp_sync.importing.upserting.plan import Changes, outcome_steps, write_steps
 from cdp_sync.importing.upserting.upsert import declare_properties, sample_steps
 from cdp_sync.importing.upserting.withheld import withheld_steps
 from cdp_sync.model import FileGroupGoal, Profiles

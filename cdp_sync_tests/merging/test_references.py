@@ -11,7 +11,7 @@ NOT_A_PROFILE = {
     *((table, "row_key") for table in ("keyed_row", "waiting_row")),
     ("imported_row", "source_hash"),
     *((table, "event_hash") for table in ("expired_event", "exported_event")),
-    ("exported_event", "row_hash"),
+    *((table, "row_hash") for table in ("exported_event", "exported_mailing")),
 }
 """Columns of type uuid that identify something else: a source, the content of a row."""
 

@@ -276,7 +276,7 @@ def test_an_address_of_several_parts_names_their_profile(side: MergeSide) -> Non
     side.merge("cid@x", "ann@x")
     assert shown(side).keys() == {"n1"}
     side.unmerge("ann@x", identifiers=["cid@x", "n3"])
-    assert shown(side).keys() == {"n1", "n2"}
+    assert shown(side).keys() == {"n1", "n3"}
 
 
 def test_rows_name_the_part_that_has_their_identifier(side: MergeSide) -> None:

@@ -58,6 +58,8 @@ def test_a_format_is_comma_separated_utf_8_with_a_header() -> None:
         "quote": '"',
         "skip_rows": 0,
         "nulls": ("",),
+        "type": "csv",
+        "max_megabytes": 20,
     }
 
 
