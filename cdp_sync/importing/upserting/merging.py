@@ -29,13 +29,14 @@ def prepare_merges(session: Session, columns: Columns, profiles: Profiles, creat
     Makes `merge_candidate`, new profiles that may share a value of a rule with others, and `lost_value`.
     """
     names = dict.fromkeys(rule.property for rule in profiles.merge_rules)
-    listed = ", ".join(map(quote_literal, names)) or "''"
+    listed = ", ".join(map(quote_literal, names))
     lost = fixed("lost_value", f"{_SQL}/lost_value", {"shortest": SHORTEST}, properties=listed)
-    session.run((_candidate_step(columns, names) if created else _NO_CANDIDATE, lost))
+    session.run((_candidate_step(columns, names) if created else _NO_CANDIDATE, lost if names else _NOTHING_LOST))
     return bool(session.value("select exists (from merge_candidate)"))
 
 
 _NO_CANDIDATE = Step("merge_candidate", "create or replace temp table merge_candidate (profile_id uuid)")
+_NOTHING_LOST = Step("lost_value", "create or replace temp table lost_value (property text, value text)")
 
 
 def _candidate_step(columns: Columns, names: Collection[str]) -> Step:

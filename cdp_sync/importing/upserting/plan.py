@@ -1,7 +1,7 @@
 """Composes the statements that turn linked rows into profiles. Pure: columns in, steps out.
 
-The steps read top to bottom: `patch` is what the rows say for each profile, `changed_profile` is what existing ones
-become, and the entity's table gets the new ones.
+The steps read top to bottom: `patch` is what the rows say for each profile (see `patch.py`), `changed_profile` is what
+existing ones become, and the entity's table gets the new ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator
