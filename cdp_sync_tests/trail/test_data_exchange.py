@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from cdp_sync.errors import WarehouseLocked
@@ -15,7 +16,9 @@ from cdp_sync.importing.staging.parsing import stage_files
 from cdp_sync.importing.upserting import upsert as applying
 from cdp_sync.model import ExportReport, FileExportGoal, ImportReport, Profiles
 from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse.backend import migrations
 from cdp_sync.warehouse.history import data_exchange
+from cdp_sync.warehouse.session import Session
 from cdp_sync_tests.exporting.exporter import Folder
 from cdp_sync_tests.trail.importer import PROFILES, Importer, arrived, goal
 
@@ -205,67 +208,48 @@ def test_an_older_warehouse_is_counted_from_its_history(exchanges: Exchanges) ->
     exchanges.export_people("shop", EXPORTS[1])
     counted = exchanges.counts()
     with exchanges.warehouse.open("write") as session:
-        downgrade(session.execute)
+        downgrade(session)
     assert exchanges.counts() == counted == {"shop": (2, 3), "desk": (3, 0)}
     exchanges.import_people("shop", "names", "/c", {"a@x", "b@x", "c@x", "d@x"})
     assert exchanges.counts_agree()
 
 
-def downgrade(execute: Callable[[str], object]) -> None:
-    """Downgrade the warehouse to version 2."""
-    for view in ("run_goal", "linking_identifier", "profile_by_itself", "merged_profile"):
-        execute(f"drop view warehouse.{view}")
-    execute("drop view warehouse.live_profile")
-    execute("drop table warehouse.watermark")
-    execute(
+def downgrade(session: Session) -> None:
+    """Downgrade the warehouse to version 2: copy back what has another form since, drop all that is new."""
+    session.execute(
         """create table warehouse.by_name as
         select connection, goal, profile_id, row_hash, value_hash
         from warehouse.exported_profile
-        join warehouse.exported_goal on number = goal_number"""
-    )
-    execute(
-        """create table warehouse.by_digest as
+        join warehouse.exported_goal on number = goal_number;
+        create table warehouse.by_digest as
         select source, row_hash::uhugeint as row_hash, applied, null::text[] as added
-        from warehouse.imported_row"""
+        from warehouse.imported_row;
+        drop table warehouse.imported_row; drop table warehouse.exported_profile;
+        alter table warehouse.by_digest rename to imported_row;
+        alter table warehouse.by_name rename to exported_profile"""
     )
-    execute("drop table warehouse.imported_row; drop table warehouse.keyed_row; drop table warehouse.waiting_row")
-    execute("alter table warehouse.by_digest rename to imported_row")
-    for column in ("format", "links", "sums", "rows_filtered", "source_fields"):
-        execute(f"alter table warehouse.imported_file drop column {column}")
-    execute("drop table warehouse.exported_profile")
-    execute("alter table warehouse.by_name rename to exported_profile")
-    for table in (
-        "exported_goal",
-        "data_exchange",
-        "imported_profile",
-        "connection_number",
-        "changed_value",
-        "list_member",
-        "list_intent",
-        "forgotten_user",
-        "expired_event",
-        "exported_event",
-        "exported_until",
-        "exported_event_profile",
-        "decision",
-        "own_profile",
-        "own_identifier",
-        "lent_identifier",
-        "value_time",
-    ):
-        execute(f"drop table warehouse.{table}")
-    execute("alter table warehouse.profile drop column _created_by")
-    counted = ("profiles_without_identifier", "profiles_unmatched", "profiles_filtered", "rows_filtered")
-    for column in ("seconds", "warnings", "errors", *counted):
-        execute(f"alter table warehouse.run drop column {column}")
-    for column in ("kind", "row_hash", "seen_run_id"):
-        execute(f"alter table warehouse.quarantine drop column {column}")
-    execute("alter table warehouse.identifier_property drop column domains_in_ascii")
-    changes = [f"{what}_{how}" for what in ("events", "groups") for how in ("created", "updated", "unchanged")]
-    of_imports = (*changes, "events_waiting", "profiles_merged", "profiles_unmerged")
-    of_exports = ("in_window", "without_consent", "without_items", "not_deliverable", "same", "written")
-    for column in of_imports:
-        execute(f"alter table warehouse.imported_file drop column {column}")
-    for column in (*of_imports, *(f"events_{how}" for how in of_exports)):
-        execute(f"alter table warehouse.run drop column {column}")
-    execute("delete from warehouse.migration where version > 2")
+    former = columns_of_version_2()
+    views = session.rows("select view_name from duckdb_views() where database_name = 'warehouse' and not internal")
+    for (view,) in views:
+        session.execute(f"drop view warehouse.{view}")
+    columns = session.rows("select table_name, column_name from duckdb_columns() where database_name = 'warehouse'")
+    for table in sorted({table for table, _ in columns} - former.keys()):
+        session.execute(f"drop table warehouse.{table}")
+    for table, column in columns:
+        if table in former and column not in former[table]:
+            session.execute(f"alter table warehouse.{table} drop column {column}")
+    session.execute("delete from warehouse.migration where version > 2")
+
+
+def columns_of_version_2() -> dict[str, set[str]]:
+    """Return the columns of each table after the first two migrations, declared properties included."""
+    columns = {"migration": {"version", "name", "applied_at"}}
+    with duckdb.connect() as connection:
+        connection.execute("attach ':memory:' as warehouse")
+        for migration in migrations()[:2]:
+            connection.execute(migration.sql)
+        made = "select table_name, column_name from duckdb_columns() where database_name = 'warehouse'"
+        for table, column in connection.execute(made).fetchall():
+            columns.setdefault(table, set()).add(column)
+    columns["profile"].update(each.name for each in DECLARED.properties)
+    return columns
