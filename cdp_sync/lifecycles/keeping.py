@@ -1,7 +1,8 @@
 """Keeps `warehouse.lifecycle_stage`: works out the stage of every live profile, and writes what changed.
 
-One statement reads the profiles once. Each change is an event `stage_changed` of its profile. A profile that is merged
-into another one, or is not there any more, leaves without an event: it changes nothing itself.
+One statement reads the profiles once. Each change is an event `stage_changed` of its profile. Two things are no change
+of a profile, and have no event: the stage in which a new lifecycle finds it, and that it is merged into another one or
+is not there any more.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,9 @@ from cdp_sync.warehouse.stages import stage_sizes
 LIFECYCLES = "lifecycles"
 """What the events of changes name as their connection; their goal is the lifecycle."""
 
-_EVENTS = f"warehouse.{STAGE_CHANGED.table}"
+_KEPT, _STAGES, _EVENTS = "warehouse.kept_lifecycle", "warehouse.lifecycle_stage", f"warehouse.{STAGE_CHANGED.table}"
+
+_NEXT_REVISION = "update warehouse.revision set number = number + 1"
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,9 @@ def keep_stages(
     session.execute("begin")
     try:
         session.run([_change_step(profiles, lifecycle, now, columns)])
-        if session.value("select exists (from stage_change)"):
+        if not session.value(f"select exists (from {_KEPT} where lifecycle = $name)", {"name": lifecycle.name}):
+            session.run(_begin_steps(lifecycle, now))
+        elif session.value("select exists (from stage_change)"):
             session.run(_apply_steps(session, lifecycle, now, run_id))
         moves = session.rows(
             "select from_stage, to_stage, count(*) from stage_change group by all order by 3 desc, 1, 2"
@@ -142,13 +147,26 @@ def _text(name: str) -> sa.ColumnElement[str]:
     return sa.literal_column(quote_literal(name))
 
 
+def _begin_steps(lifecycle: Lifecycle, now: datetime) -> Iterator[Step]:
+    """Yield the steps of a lifecycle that has not been kept before."""
+    yield _entry_step(lifecycle, now)
+    yield Step(_KEPT, f"insert into {_KEPT} values ($name, $now)", {"name": lifecycle.name, "now": now})
+    yield Step("warehouse.revision", _NEXT_REVISION)
+
+
+def _entry_step(lifecycle: Lifecycle, now: datetime) -> Step:
+    """Return the step that writes the stages that profiles are in now and were not in before."""
+    entered = "select $lifecycle, profile_id, to_stage, $now from stage_change where to_stage is not null"
+    insert = f"insert into {_STAGES} (lifecycle, profile_id, stage, since) {entered}"
+    return Step(_STAGES, insert, {"lifecycle": lifecycle.name, "now": now})
+
+
 def _apply_steps(session: Session, lifecycle: Lifecycle, now: datetime, run_id: str | None) -> Iterator[Step]:
     """Yield the steps that write the changes: the stages, and the events."""
-    stages, named = "warehouse.lifecycle_stage", {"lifecycle": lifecycle.name}
+    named = {"lifecycle": lifecycle.name}
     changed = "lifecycle = $lifecycle and profile_id in (select profile_id from stage_change)"
-    yield Step(stages, f"delete from {stages} where {changed}", named)
-    entered = "select $lifecycle, profile_id, to_stage, $now from stage_change where to_stage is not null"
-    yield Step(stages, f"insert into {stages} (lifecycle, profile_id, stage, since) {entered}", {**named, "now": now})
+    yield Step(_STAGES, f"delete from {_STAGES} where {changed}", named)
+    yield _entry_step(lifecycle, now)
     if session.value("select exists (from stage_change where to_stage is null)"):
         gone = "to_stage is null and profile_id not in (select profile_id from warehouse.live_profile)"
         yield Step("stage_change", f"delete from stage_change where {gone}")
@@ -166,4 +184,4 @@ select
 from stage_change""",
         {**named, "now": now, "written_at": written_at, "connection": LIFECYCLES, "run_id": run_id},
     )
-    yield Step("warehouse.revision", "update warehouse.revision set number = number + 1")
+    yield Step("warehouse.revision", _NEXT_REVISION)

@@ -21,9 +21,12 @@ class Stages:
     held: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
     """The stage of a profile in a lifecycle, and since when."""
     changes: list[Change] = field(default_factory=list)
+    begun: set[str] = field(default_factory=set)
+    """The lifecycles that have been kept before; the stages that one begins with are no changes."""
 
-    def keep(self, lifecycle: Lifecycle, people: Mapping[str, Person], now: datetime) -> None:
-        """Bring the stages up to a moment, given the live profiles by id."""
+    def keep(self, lifecycle: Lifecycle, people: Mapping[str, Person], now: datetime) -> list[Change]:
+        """Bring the stages up to a moment, given the live profiles by id; return who entered, moved and left."""
+        moves: list[Change] = []
         for key in [key for key in self.held if key[0] == lifecycle.name and key[1] not in people]:
             del self.held[key]  # merged into another one, or gone: no change of its own
         for name, person in people.items():
@@ -31,10 +34,14 @@ class Stages:
             before, after = self.held.get(key, (None,))[0], self.stage(lifecycle, name, person, now)
             if before == after:
                 continue
-            self.changes.append((lifecycle.name, name, before, after, now))
+            moves.append((lifecycle.name, name, before, after, now))
             self.held.pop(key, None)
             if after:
                 self.held[key] = after, now
+        if lifecycle.name in self.begun:
+            self.changes += moves
+        self.begun.add(lifecycle.name)
+        return moves
 
     def stage(self, lifecycle: Lifecycle, name: str, person: Person, now: datetime) -> str | None:
         """Return the stage of a profile at a moment: None outside the lifecycle."""
