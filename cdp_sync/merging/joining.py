@@ -194,7 +194,7 @@ where {name} is not null"""
 
 
 def _follow_steps(session: Session, moment: Moment) -> Iterator[Step]:
-    """Yield the steps that let events follow, and deliveries be made anew. A merged profile is in no stage any more."""
+    """Yield the steps that let events and stages follow, and deliveries be made anew."""
     for name, columns in event_columns(session).items():
         table = f"warehouse.{quote_identifier(f'event_{name}')}"
         if "_named_profile" not in columns:  # of a type that is no longer declared
@@ -212,6 +212,9 @@ where coalesce(event._named_profile, event.profile_id) = cluster.profile_id
             {"written_at": written_at},
         )
     yield fixed("warehouse.exported_profile", f"{SQL}/exported_profile")
-    absorbed = "(select profile_id from cluster where new_live <> profile_id)"
+    yield fixed("followed_stage", f"{SQL}/followed_stage")
     stages = "warehouse.lifecycle_stage"
-    yield Step(stages, f"delete from {stages} where profile_id in {absorbed}")
+    anew = """select profile_id from cluster where new_live <> profile_id
+        union all select profile_id from followed_stage"""
+    yield Step(stages, f"delete from {stages} where profile_id in ({anew})")
+    yield Step(stages, f"insert into {stages} by name from followed_stage")

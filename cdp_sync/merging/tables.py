@@ -25,6 +25,7 @@ TABLES = {
     "new_edge": "an edge that becomes a decision",
     "cluster": "a member of a cluster that changes or was looked at, with its live profile before and after",
     "composed": "what a survivor shows",
+    "followed_stage": "the stage in a lifecycle of a profile that is live in place of others, or of more",
     "shown_before": "what a survivor showed before it was separated",
 }
 """What a row is, by table. A rule is named by its number from 1; 0 stands for decisions by hand, the last number for

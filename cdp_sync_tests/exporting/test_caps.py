@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from cdp_sync.lifecycles import keep_stages
+from cdp_sync.merging.deciding import merge_by_hand, unmerge
 from cdp_sync_tests.exporting.cap_oracle import CapOracle
 from cdp_sync_tests.exporting.cap_side import EVENT_TYPES, CapSide, goal, profiles, renamed
 from cdp_sync_tests.generated import SEED
@@ -208,3 +211,28 @@ def test_touches_of_a_merged_profile_are_its_survivors(side: CapSide) -> None:
     side.exported()
     side.run(out, NOON + timedelta(hours=1))
     assert side.exported() == [2]
+
+
+def test_a_cap_outlasts_a_merge_and_an_unmerge(side: CapSide) -> None:
+    """A person who becomes one with a newer profile was in the stage before: touches count on, also when taken apart."""
+    out = goal(ONCE_A_DAY)
+    side.enter(2, None, NOON)
+    side.run(out, NOON)
+    side.exported()
+    first, second = (str(UUID(int=person)) for person in (1, 2))
+    by_hand = {"decided_by": "ann", "run_id": "by hand"}
+
+    def keep_and_run(now: datetime) -> list[int]:
+        with side.warehouse.open("write") as session:
+            assert keep_stages(session, side.profiles, side.profiles.lifecycle["welcome"], now).entered == 0
+        side.run(out, now)
+        return side.exported()
+
+    with side.warehouse.open("write") as session:
+        session.execute("update warehouse.profile set created_at = $now where email = 'p2@example.com'", {"now": NOON})
+    merge_by_hand(side.warehouse, side.profiles, first, second, now=NOON + timedelta(hours=1), **by_hand)
+    assert keep_and_run(NOON + timedelta(hours=2)) == []
+    assert set(side.capped("out")) == {2, 3}
+    unmerge(side.warehouse, side.profiles, first, now=NOON + timedelta(hours=3), **by_hand)
+    assert keep_and_run(NOON + timedelta(hours=4)) == [2]
+    assert set(side.capped("out")) == {1, 3}

@@ -43,6 +43,18 @@ class Stages:
         self.begun.add(lifecycle.name)
         return moves
 
+    def follow(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Let stages follow merges and unmerges, given the live profile of every profile, before and after."""
+        held: dict[tuple[str, str], tuple[str, datetime]] = {}
+        for live in sorted(set(after.values())):
+            shown = sorted({before[name] for name in after if after[name] == live} | {live}, key=lambda name: name != live)
+            for lifecycle in {key[0] for key in self.held}:
+                stages = [self.held[lifecycle, name] for name in shown if (lifecycle, name) in self.held]
+                if stages:
+                    own = self.held.get((lifecycle, live)) or max(stages, key=lambda each: (each[1], each[0]))
+                    held[lifecycle, live] = own[0], min(since for stage, since in stages if stage == own[0])
+        self.held = held
+
     def stage(self, lifecycle: Lifecycle, name: str, person: Person, now: datetime) -> str | None:
         """Return the stage of a profile at a moment: None outside the lifecycle."""
 

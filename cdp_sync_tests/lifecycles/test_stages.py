@@ -42,7 +42,9 @@ def test_stages_agree_with_oracle(population: Any, data: st.DataObject) -> None:
                 insert(session, number, person, now)
         for _ in range(data.draw(st.integers(1, 5))):
             now += data.draw(st.sampled_from(PASSED))
+            before = lives(warehouse)
             happen(warehouse, declared, data, now)
+            oracle.follow(before, lives(warehouse))
             with warehouse.open("write") as session:
                 everybody = living(session)
                 query = "from warehouse.lifecycle_stage semi join warehouse.merged_profile using (profile_id)"
@@ -124,6 +126,12 @@ def insert(session: Session, number: int, person: Mapping[str, Any], now: dateti
 def living(session: Session) -> dict[str, dict[str, Any]]:
     """Return the live profiles by id."""
     return {str(row["profile_id"]): row for row in session.records("from warehouse.live_profile")}
+
+
+def lives(warehouse: Warehouse) -> dict[str, str]:
+    """Return the live profile of every profile."""
+    with warehouse.open("read") as session:
+        return dict(session.rows("select profile_id::text, coalesce(merged_into, profile_id)::text from warehouse.profile"))
 
 
 def stored(session: Session) -> dict[tuple[str, str], tuple[str, datetime]]:
