@@ -51,6 +51,7 @@ def _show(found: "list[StoredScore]") -> None:
         if score.tenths:
             rows = [(each.words, each.profiles, f"{each.lowest:.4g}", f"{each.highest:.4g}") for each in score.tenths]
             print_table(("percentile", "profiles", "lowest value", "highest value"), rows)
+            say(score.held_out.words if score.held_out else "Too little to compare the score with what happened since.")
     if not found:
         say("No scores are declared.")
 

@@ -1,6 +1,7 @@
 """Computes scores, and replaces what the warehouse has of them."""
 
 from collections.abc import Iterable
+from dataclasses import astuple
 from datetime import datetime
 
 from cdp_sync.model import Profiles, Score
@@ -13,8 +14,8 @@ from cdp_sync.scoring.stored import tenths_of
 from cdp_sync.segments.questions import Columns
 from cdp_sync.warehouse import Session, readable_columns, statement
 
-SCORED = "warehouse.score"
-"""The table of scores."""
+SCORED, HELD_OUT = "warehouse.score", "warehouse.score_hold_out"
+"""The tables of scores, and of their hold-outs."""
 
 
 def compute_scores(session: Session, profiles: Profiles, names: Iterable[str], now: datetime) -> list[Scored]:
@@ -26,8 +27,9 @@ def compute_scores(session: Session, profiles: Profiles, names: Iterable[str], n
         PropertyTypeChanged: A declared type differs from that of the column.
     """
     columns = readable_columns(session, profiles)
-    declared = {"declared": list(profiles.score)}
-    session.execute(f"delete from {SCORED} where not list_contains($declared::text[], score)", declared)
+    for table in (SCORED, HELD_OUT):
+        gone = f"delete from {table} where not list_contains($declared::text[], score)"
+        session.execute(gone, {"declared": list(profiles.score)})
     return [_compute(session, measure_of(profiles.score[name], profiles, columns), now) for name in names]
 
 
@@ -42,8 +44,11 @@ def _compute(session: Session, measure: Measure, now: datetime) -> Scored:
     session.run(measure.values(now))
     name = measure.score.name
     session.execute("begin")
-    session.execute(f"delete from {SCORED} where score = $score", {"score": name})
+    for table in (SCORED, HELD_OUT):
+        session.execute(f"delete from {table} where score = $score", {"score": name})
     session.execute(statement(f"{SQL}/percentile"), {"score": name, "now": now})
+    if held_out:
+        session.execute(f"insert into {HELD_OUT} values (?, ?, ?, ?, ?)", [name, *astuple(held_out)])
     session.execute("commit")
     tenths = tenths_of(session, name)
     fitted = next(iter(session.records(measure.fitted)), {}) if tenths else {}

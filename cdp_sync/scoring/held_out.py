@@ -23,4 +23,6 @@ def hold_out(session: Session, measure: Measure, now: datetime) -> HoldOut | Non
     session.run(sampled.values(then))
     query = statement(f"{SQL}/hold_out").format(nothing=measure.nothing)
     profiles, of_score, of_baseline = session.row(query)
-    return HoldOut(profiles, of_score, of_baseline) if profiles >= FEWEST and of_score is not None else None
+    if profiles < FEWEST or of_score is None:
+        return None
+    return HoldOut(measure.score.horizon_days, profiles, of_score, of_baseline)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 class HoldOut:
     """How well a score says what comes: it was computed as of an earlier moment, and compared with what came after."""
 
+    days: int
+    """The horizon: as of so many days ago."""
     profiles: int
     """How many profiles were compared."""
     of_score: float
@@ -19,6 +21,17 @@ class HoldOut:
     def beats_baseline(self) -> bool:
         """Whether the score ranks profiles better than the number of events in the period before."""
         return self.of_score > (self.of_baseline or 0)
+
+    @property
+    def words(self) -> str:
+        """What was found, for people."""
+        beats = "better than" if self.beats_baseline else "no better than"
+        baseline = "none" if self.of_baseline is None else f"{self.of_baseline:.3f}"
+        return (
+            f"Computed as of {self.days:,} days ago and compared with what {self.profiles:,} profiles did since, the "
+            f"score ranks them {beats} their number of events in the {self.days:,} days before. Spearman's rank "
+            f"correlation: {self.of_score:.3f}; of that number: {baseline}."
+        )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cdp_sync.model import Profiles
 from cdp_sync.scoring.measure import SQL
-from cdp_sync.scoring.report import Tenth
+from cdp_sync.scoring.report import HoldOut, Tenth
 from cdp_sync.warehouse import Session, statement
 
 
@@ -19,6 +19,8 @@ class StoredScore:
     scored_at: datetime | None
     """When it was computed; None where nobody has it."""
     tenths: tuple[Tenth, ...]
+    held_out: HoldOut | None
+    """None where there was too little to compare."""
 
 
 def stored_scores(session: Session, profiles: Profiles) -> list[StoredScore]:
@@ -27,7 +29,9 @@ def stored_scores(session: Session, profiles: Profiles) -> list[StoredScore]:
     for name in profiles.score:
         tenths = tenths_of(session, name)
         scored_at = session.value("select max(scored_at) from warehouse.score where score = $score", {"score": name})
-        found.append(StoredScore(name, sum(tenth.profiles for tenth in tenths), scored_at, tenths))
+        query = "select days, profiles, of_score, of_baseline from warehouse.score_hold_out where score = $score"
+        held_out = next((HoldOut(*row) for row in session.rows(query, {"score": name})), None)
+        found.append(StoredScore(name, sum(tenth.profiles for tenth in tenths), scored_at, tenths, held_out))
     return found
 
 

@@ -157,10 +157,28 @@ def test_the_command_computes_and_shows_scores(shop: Project, instance: dg.Dagst
     assert "value_score  3 profiles, computed at " in printed
     assert "90 to 100" in printed
     assert ", 2 scores, " in CliRunner().invoke(main, ["check"]).output
+    assert "Too little to compare the score with what happened since." in printed
     shop.describe(event_types=["order"])
     shop.connect("shop", IMPORT)
     refused = CliRunner().invoke(main, ["scores", "--compute"])
     assert (refused.exit_code, "No scores are declared." in refused.output) == (1, True)
+
+
+def test_the_command_shows_the_hold_out(shop: Project, instance: dg.DagsterInstance) -> None:
+    """With enough profiles, `cdp-sync scores` has the hold-out that was found when scores were computed, as the UI has."""
+    soon = [{**score, "horizon_days": 30} for score in MODEL["scores"]]
+    shop.describe(**{**MODEL, "scores": soon})
+    deliver(shop, 2, **{f"p{number}": 100 * number for number in range(20)})
+    for job in ("shop_sync", "scores"):
+        computed = shop.run(job, instance)
+        assert computed.success
+    printed, answered = (CliRunner().invoke(main, ["scores", *more]).output for more in ([], ["--json"]))
+    words = str(shown(computed, "scores", "value_score")["hold-out"])
+    assert words.startswith("Computed as of 30 days ago and compared with what 23 profiles did since")
+    assert words in " ".join(printed.split())
+    found = json.loads(answered)[0]["held_out"]
+    assert (found["days"], found["profiles"]) == (30, 23)
+    assert f"{found['of_score']:.3f}" in words
 
 
 def test_an_import_cannot_fill_a_score(shop: Project) -> None:

@@ -11,6 +11,8 @@ import pytest
 from cdp_sync.model import Profiles, Rate
 from cdp_sync.scoring import compute_scores, hold_out, measure_of
 from cdp_sync.scoring.held_out import FEWEST
+from cdp_sync.scoring.stored import StoredScore
+from cdp_sync.scoring.stored import stored_scores as stored_in
 from cdp_sync.warehouse import Session, warehouse_columns
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.scoring import score_oracle as oracle
@@ -51,6 +53,11 @@ def stored_scores(session: Session, name: str) -> dict[UUID, tuple[float, int]]:
     """Return the value and the percentile of each profile."""
     rows = session.rows("select profile_id, value, percentile from warehouse.score where score = $name", {"name": name})
     return {owner: (value, percentile) for owner, value, percentile in rows}
+
+
+def known(session: Session) -> list[StoredScore]:
+    """Return the scores as `cdp-sync scores` shows them."""
+    return stored_in(session, MODEL)
 
 
 def events_of(session: Session, population: Population) -> dict[str, list[dict[str, Any]]]:
@@ -162,14 +169,25 @@ def test_one_profile_has_the_lowest_percentile(name: str) -> None:
         assert [percentile for _, percentile in found.values()] == [0] * len(expected)
 
 
+def test_the_warehouse_has_the_latest_hold_outs(session: Session) -> None:
+    """Of each score with enough to compare, the warehouse has the hold-out that was found when it was computed."""
+    computed = compute_scores(session, MODEL, NAMES, NOW)
+    assert [each.held_out for each in known(session)] == [each.held_out for each in computed]
+    assert any(each.held_out for each in computed)
+    compute_scores(session, MODEL, NAMES, NOW - timedelta(days=5000))
+    assert [each.held_out for each in known(session)] == [None] * len(NAMES)
+    compute_scores(session, MODEL, NAMES, NOW)
+
+
 def test_scores_that_are_not_declared_any_more_go(session: Session) -> None:
     """A score that left the profile model leaves the warehouse when scores are computed next."""
     declared = {field: getattr(MODEL, field) for field in Profiles.model_fields}
     fewer = Profiles(**{**declared, "scores": MODEL.scores[:2]})
     compute_scores(session, fewer, NAMES[:1], NOW)
-    assert session.rows("select distinct score from warehouse.score order by 1") == [
-        (name,) for name in sorted(NAMES[:2])
-    ]
+    for table in ("score", "score_hold_out"):
+        assert session.rows(f"select distinct score from warehouse.{table} order by 1") == [
+            (name,) for name in sorted(NAMES[:2])
+        ]
     compute_scores(session, MODEL, NAMES, NOW)
 
 

@@ -10,7 +10,7 @@ from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.triggers.schedules import schedule_job
-from cdp_sync.scoring import HoldOut, Scored, Tenth, compute_scores
+from cdp_sync.scoring import Scored, Tenth, compute_scores
 from cdp_sync.warehouse import Warehouse
 
 SCORES = "scores"
@@ -76,7 +76,9 @@ def _score_asset(score: Score, profiles: Profiles) -> dg.AssetsDefinition:
 def _metadata(score: Score, scored: Scored) -> dict[str, Any]:
     """Return what the catalog shows; numbers are plotted over time."""
     found = scored.held_out
-    held_out = {"hold-out": dg.MetadataValue.md(_held_out(score, found))}
+    days = f"{score.horizon_days:,} days"
+    too_few = f"Too few profiles have events before and in the last {days} to compare the score with what happened."
+    held_out = {"hold-out": dg.MetadataValue.md(found.words if found else too_few)}
     plotted = {"hold-out correlation": found.of_score} if found else {}
     shown = {"distribution": dg.MetadataValue.md(_distribution(scored.tenths))} if scored.tenths else {}
     return {"dagster/row_count": scored.profiles, **shown, **held_out, **plotted, **scored.fitted}
@@ -90,17 +92,3 @@ def _distribution(tenths: tuple[Tenth, ...]) -> str:
         for each in tenths
     ]
     return "\n".join(["| percentile | profiles | lowest value | highest value | |", "|---|---|---|---|---|", *rows])
-
-
-def _held_out(score: Score, found: HoldOut | None) -> str:
-    """Return what the hold-out found, in words."""
-    days = f"{score.horizon_days:,} days"
-    if found is None:
-        return f"Too few profiles have events before and in the last {days} to compare the score with what happened."
-    beats = "better than" if found.beats_baseline else "no better than"
-    baseline = "none" if found.of_baseline is None else f"{found.of_baseline:.3f}"
-    return (
-        f"Computed as of {days} ago and compared with what {found.profiles:,} profiles did since, the score ranks them "
-        f"{beats} their number of events in the {days} before. Spearman's rank correlation: {found.of_score:.3f}; of "
-        f"that number: {baseline}."
-    )
