@@ -8,8 +8,8 @@ from typing import get_args
 from cdp_sync.model.analytics import Period
 
 _DAY = timedelta(days=1)
-LAST = date(9999, 12, 30)
-"""The last day that a timeframe can have."""
+LAST = date(9998, 12, 31)
+"""The last day that a timeframe can have: the calendar has room for a period after it."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Timeframe:
     """Days from `since` to `until`, both included.
 
     Raises:
-        ValueError: The last day is before the first, or too far away; or there is no such period.
+        ValueError: The last day is before the first, or after `LAST`; or there is no such period.
     """
 
     since: date
@@ -29,7 +29,9 @@ class Timeframe:
         """Check the order of the days, and the kind of period."""
         if self.by not in (periods := get_args(Period)):
             raise ValueError(f"found {self.by!r}; needed is {', '.join(periods[:-1])} or {periods[-1]}")
-        if not self.since <= self.until <= LAST:
+        if self.until > LAST:
+            raise ValueError(f"found {self.until}; needed is a day up to {LAST}")
+        if self.since > self.until:
             raise ValueError(f"found {self.since} to {self.until}; needed is a last day that is not before the first")
 
     @property

@@ -25,6 +25,7 @@ _DAYS = 30
     "--by", type=click.Choice(["total", "day", "week", "month"]), default="total", help="What a row is about."
 )
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), help="How they are shown.")
+@click.option("--json", "form", flag_value="json", help="The same as `--format json`.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write them to this file.")
 def analytics(
     view: str,
@@ -59,7 +60,7 @@ def _timeframe(since: datetime | None, until: datetime | None, by: str) -> "Time
     from cdp_sync.analytics import Timeframe
 
     last = until.date() if until else datetime.now(UTC).date() - timedelta(days=1)
-    first = since.date() if since else max(last - timedelta(days=_DAYS - 1), date.min)
+    first = since.date() if since else last - min(timedelta(days=_DAYS - 1), last - date.min)
     try:
         return Timeframe(first, last, by)  # type: ignore[arg-type]  # click has checked it
     except ValueError as problem:

@@ -10,6 +10,8 @@ from cdp_sync.cli.options import AS_JSON, answer, end
 if TYPE_CHECKING:
     from cdp_sync.scoring.stored import StoredScore
 
+_NO_HOLD_OUT = "No hold-out yet: it needs 20 profiles with events before and within the horizon."
+
 
 @click.command()
 @click.option("--compute", is_flag=True, help="Compute all scores first; the run stands in the UI's history.")
@@ -51,7 +53,7 @@ def _show(found: "list[StoredScore]") -> None:
         if score.tenths:
             rows = [(each.words, each.profiles, f"{each.lowest:.4g}", f"{each.highest:.4g}") for each in score.tenths]
             print_table(("percentile", "profiles", "lowest value", "highest value"), rows)
-            say(score.held_out.words if score.held_out else "Too little to compare the score with what happened since.")
+            say(score.held_out.words if score.held_out else _NO_HOLD_OUT)
     if not found:
         say("No scores are declared.")
 

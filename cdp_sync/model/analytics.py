@@ -68,10 +68,7 @@ class Analytics(Declared):
 
     def property_of(self, key: str, event: EventType) -> Property | None:
         """Return the property of a type that a key such as `campaign` names, if it is usable; None otherwise."""
-        found = event.by_name.get(getattr(self, key))
-        if found is None or found.items or found.multiple or (key == "revenue" and found.type not in _NUMBERS):
-            return None
-        return found
+        return _usable(key, event).get(getattr(self, key))
 
     def problems(self, types: Mapping[str, EventType], properties: Mapping[str, Property]) -> Iterator[str]:
         """Yield what does not fit the profile, of all that is written: a default that does not fit has no figures."""
@@ -81,11 +78,18 @@ class Analytics(Declared):
         for key, roles in _ROLES.items():
             found = [event for role in roles if (event := self.event(role, types))]
             if key in self.model_fields_set and not any(self.property_of(key, event) for event in found):
-                names = [name for event in found for name in event.by_name]
-                what = "is no single number" if key == "revenue" and getattr(self, key) in names else "is unknown"
-                yield f"{key}: {getattr(self, key)!r} {what}; {allowed(getattr(self, key), dict.fromkeys(names))}"
+                named, single = getattr(self, key), "is no single number" if key == "revenue" else "is no single value"
+                what = single if any(named in event.by_name for event in found) else "is unknown"
+                names = dict.fromkeys(name for event in found for name in _usable(key, event))
+                yield f"{key}: {named!r} {what}; {allowed(named, names)}"
         if self.identified_by and self.identified_by not in properties:
             yield f"identified_by: {self.identified_by!r} is unknown; {allowed(self.identified_by, properties)}"
+
+
+def _usable(key: str, event: EventType) -> dict[str, Property]:
+    """Return the properties of a type that a key such as `campaign` can name: those of one value, or of one number."""
+    of_one = {name: prop for name, prop in event.by_name.items() if not (prop.items or prop.multiple)}
+    return {name: prop for name, prop in of_one.items() if key != "revenue" or prop.type in _NUMBERS}
 
 
 _ROLES = {

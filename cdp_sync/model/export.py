@@ -130,7 +130,7 @@ class ExportColumn(Declared):
         for name in self.lifecycles if isinstance(self.lifecycles, tuple) else ():
             yield from profiles.lifecycle_problem("lifecycles", name)
         if self.viewed_interactions and not profiles.interactions:
-            yield "viewed_interactions: the profile model says not what they are; needed is `interactions` there"
+            yield "viewed_interactions: the profile model does not say what they are; needed is `interactions` there"
         if self.permission_level and PERMISSION_LEVEL in profiles.by_name and not profiles.permission_level:
             yield f"permission_level: the property {PERMISSION_LEVEL} holds something else; needed is one number"
 

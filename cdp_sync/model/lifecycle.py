@@ -29,6 +29,8 @@ STAGE_CHANGED = EventType(
 """The type of the events that note changes of stages. `from_stage` is empty for a profile that enters a lifecycle,
 `to_stage` for one that leaves it."""
 
+_SYNC = "_sync"
+
 _STAGES = [
     {"name": "fresh", "when": {"property": "order_total", "is_empty": True}},
     {"name": "buyer", "title": "Has bought", "when": {"property": "order_total", "has_value": True}},
@@ -72,6 +74,8 @@ class Lifecycle(Declared):
 
     @model_validator(mode="after")
     def _check(self) -> "Lifecycle":
+        if self.name.endswith(_SYNC):
+            raise ValueError(f"name: found {self.name!r}; jobs of connections end with {_SYNC}; choose another name")
         names = self.stage_names
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"stages: declared more than once: {', '.join(repeated)}")

@@ -30,6 +30,7 @@ _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
 _IN_WORDS = {
     "missing": "this key is needed",
     "too_short": "needed is at least {min_length}",
+    "too_long": "needed is at most {max_length}",
     "tuple_type": "needed is a list",
     "string_type": "needed is text; other values become text in quotes",
     **dict.fromkeys(("dict_type", "model_type"), "needed is a mapping"),
@@ -151,7 +152,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]
             continue  # pydantic does not count entries with problems; these are enough
         message = _message(found, model)
         # What concerns several keys at once names the first of them itself.
-        names_key = message if _PLACE.match(message) else ""
+        names_key = message if found["type"] == "value_error" and _PLACE.match(message) else ""
         path = ".".join(part for part in (_path(place), names_key) if part)
         yield f".{path}" if path.endswith(message) else f".{path}: {message}"
 

@@ -23,6 +23,9 @@ _OF_GOALS = (
     "touchpoint", "touch_reservation", "capped_profile", "learned_file",
 )  # fmt: skip
 
+_FIRST = ("imported_file", "exported_goal", "run", "touch_reservation", "list_intent", "learned_file")
+"""What a goal writes first; of one that was killed, or has learned a file and not run, only this is there."""
+
 
 def source_of(names: Names) -> UUID:
     """Return what the ledger knows a goal by, as the sender of rows with keys."""
@@ -55,7 +58,7 @@ def adopt(warehouse: Warehouse, names: Names, was: tuple[str | None, str | None]
 
 def _has_ledger(session: Session, before: Names, now: Names) -> bool:
     """Whether anything stands under a former name, or an export goal has two numbers, as an earlier version left it."""
-    parts = [f"select 1 from warehouse.{table} where {_FORMER}" for table in ("imported_file", "exported_goal", "run")]
+    parts = [f"select 1 from warehouse.{table} where {_FORMER}" for table in _FIRST]
     doubled = "select count(*) > 1 from warehouse.exported_goal where (connection, goal) = ($connection, $goal)"
     return bool(session.value(f"select exists ({' union all '.join(parts)}) or ({doubled})", _values(before, now)))
 

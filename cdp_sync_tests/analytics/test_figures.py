@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 
 from cdp_sync.analytics import Figures, Timeframe, bar_chart, last_days, view_campaign, view_figures
+from cdp_sync.analytics.timeframe import LAST
 from cdp_sync.errors import UnknownName
 from cdp_sync.merging import merge_by_hand
 from cdp_sync.model import Profiles
@@ -232,3 +233,15 @@ def test_timeframes_are_whole_days_that_have_passed() -> None:
     assert last_days(2, now, "day") == Timeframe(date(2026, 2, 26), date(2026, 2, 27), "day")
     with pytest.raises(ValueError, match="not before the first"):
         Timeframe(date(2026, 2, 2), date(2026, 2, 1))
+    with pytest.raises(ValueError, match="needed is a day up to 9998-12-31"):
+        Timeframe(date(2026, 2, 2), date.max)
+
+
+@pytest.mark.parametrize("by", ["total", "day", "week", "month"])
+@pytest.mark.parametrize("frame", [(date.min, date(1, 1, 9)), (date(9998, 12, 30), LAST)])
+def test_timeframes_reach_the_ends_of_the_calendar(frame: tuple[date, date], by: Any, tmp_path: Path) -> None:
+    """The first and the last days of the calendar have figures like any others."""
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    figures = look(warehouse, "performance", Timeframe(*frame, by), profiles())
+    assert len(figures.rows) == len({row["period"] for row in figures.rows})
+    assert {row["orders"] for row in figures.rows} == {0}

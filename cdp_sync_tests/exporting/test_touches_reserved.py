@@ -20,6 +20,7 @@ from cdp_sync.exporting import (
 from cdp_sync.exporting.preview import preview_export
 from cdp_sync.model.lifecycle_goal import LONGEST
 from cdp_sync.warehouse.caps import remove_touches
+from cdp_sync.warehouse.renaming import adopt
 from cdp_sync_tests.exporting.cap_side import CapSide, goal, renamed
 from cdp_sync_tests.exporting.exporter import Deadly, Folder, Killed
 from cdp_sync_tests.trail import victim
@@ -93,6 +94,14 @@ def test_a_run_that_is_killed_after_it_delivered_counts_once_more_when_it_runs_a
     assert reservations(side) == ["run1"]
     assert side.run(goal(TWICE_A_DAY), NOON).counters.profiles_written == _PEOPLE
     assert (touches(side), reservations(side)) == ({"run2": _PEOPLE}, [])
+
+
+def test_touches_of_a_killed_run_follow_the_goals_name(side: CapSide) -> None:
+    """A goal that was killed in its very first run, and is renamed since, removes the touches that the run left."""
+    assert victim.exit_code(victim.start(kill_before_delivering, side)) == victim.KILLED
+    assert adopt(side.warehouse, ("shop", "new"), (None, "out"))
+    assert side.run(renamed(goal(TWICE_A_DAY), "new"), NOON).counters.profiles_written == _PEOPLE
+    assert (touches(side), reservations(side)) == ({"run1": _PEOPLE}, [])
 
 
 def test_a_run_that_fails_before_it_delivers_takes_its_touches_back(side: CapSide) -> None:

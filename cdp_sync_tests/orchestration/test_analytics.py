@@ -145,6 +145,7 @@ def test_the_command_refuses_what_it_cannot_count(shop: Project, tmp_path: Path)
     """An unknown campaign, a reversed timeframe and a table in a file end with what is needed."""
     output_of(cdp_sync("run", "shop"))
     assert "Did you mean 'spring'" in output_of(cdp_sync("analytics", "campaign", "sprng"), 2)
+    assert json.loads(output_of(cdp_sync("analytics", "--to", "0001-01-05", "--json")))["from"] == "0001-01-01"
     assert "not before the first" in output_of(cdp_sync("analytics", "--from", "2026-02-02", "--to", "2026-02-01"), 2)
     assert "`campaign` needs" in output_of(cdp_sync("analytics", "campaign"), 2)
     assert "leave out" in output_of(cdp_sync("analytics", "--format", "table", "--output", str(tmp_path / "x")), 2)
@@ -169,7 +170,7 @@ def test_declarations_that_do_not_fit_are_named(shop: Project) -> None:
     shop.describe(event_types=TYPES, analytics=wrong)
     printed = output_of(cdp_sync("check"), 1)
     assert "sent: 'mail_sent' is unknown" in printed
-    assert "revenue: 'order_id' is no single number" in printed
+    assert "revenue: 'order_id' is no single number; allowed: total_revenue, quantity" in " ".join(printed.split())
     assert "campaign: 'campain_id' is unknown; did you mean 'campaign_id'?" in printed
     assert "identified_by: 'mail' is unknown" in printed
 

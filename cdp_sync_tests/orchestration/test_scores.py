@@ -157,7 +157,7 @@ def test_the_command_computes_and_shows_scores(shop: Project, instance: dg.Dagst
     assert "value_score  3 profiles, computed at " in printed
     assert "90 to 100" in printed
     assert ", 2 scores, " in CliRunner().invoke(main, ["check"]).output
-    assert "Too little to compare the score with what happened since." in printed
+    assert "No hold-out yet: it needs 20 profiles" in printed
     shop.describe(event_types=["order"])
     shop.connect("shop", IMPORT)
     refused = CliRunner().invoke(main, ["scores", "--compute"])
