@@ -29,11 +29,7 @@ from cdp_sync.orchestration.triggers.schedules import build_schedules
 
 
 def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitions:
-    """Return the definitions of a connection; the warehouse they need is bound once for all.
-
-    Its job runs the enabled goals, if there are any. It keeps the lifecycles that its exports read, and counts the
-    segments of its exports, and the events that it imports, or that its exports or their segments read.
-    """
+    """Return the definitions of a connection; the warehouse they need is bound once for all."""
     kind = kind_of(connection)
     imports = [build_import(goal, connection, profiles, place=place) for place, goal in enumerate(connection.imports)]
     exports = [
@@ -50,25 +46,7 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         for place, goal in enumerate(connection.response_exports, start=begin)
     ]
     checks = USER_EXPORT_CHECKS if kind.audience else EXPORT_CHECKS
-    jobs: list[AssetJob] = []
-    if goals := [goal for goal in connection.goals if goal.enabled]:
-        exported = [goal.segment for goal in connection.exports if goal.enabled and goal.segment]
-        segments = dict.fromkeys(name for segment in exported for name in profiles.with_asked_segments(segment))
-        types = {event.type for goal in connection.import_profiles if goal.enabled for event in goal.events}
-        types.update(event for segment in segments for event in profiles.asked_events(segment))
-        types.update(event for goal in connection.exports if goal.enabled for event in goal.read_events(profiles))
-        keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
-        keys += map(events_key, sorted(types))
-        read = {name for goal in connection.exports if goal.enabled for name in lifecycles_read(goal, profiles)}
-        keys += [lifecycle_key(name) for name in running_lifecycles(profiles) if name in read]
-        jobs.append(
-            dg.define_asset_job(
-                name=f"{connection.name}_sync",
-                selection=dg.AssetSelection.assets(*keys).without_checks(),
-                description=f"Runs every enabled goal of {connection.label}, in order.",
-                tags={"connection": connection.name},
-            )
-        )
+    jobs = build_jobs(connection, profiles)
     return dg.Definitions(
         assets=[*(asset for assets in imports for asset in assets), *exports, *events],
         asset_checks=[
@@ -82,3 +60,31 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         resources={f"{connection.name}_server": PlatformResource.of(kind, connection.server_value)},
         metadata=notified_metadata(connection),
     )
+
+
+def build_jobs(connection: Connection, profiles: Profiles) -> list[AssetJob]:
+    """Return the job that runs the enabled goals of a connection; none where there are no such goals.
+
+    It keeps the lifecycles that its exports read, and counts the segments of its exports, and the events that it
+    imports, or that its exports or their segments read.
+    """
+    goals = [goal for goal in connection.goals if goal.enabled]
+    if not goals:
+        return []
+    exports = [goal for goal in connection.exports if goal.enabled]
+    exported = [goal.segment for goal in exports if goal.segment]
+    segments = dict.fromkeys(name for segment in exported for name in profiles.with_asked_segments(segment))
+    types = {event.type for goal in connection.import_profiles if goal.enabled for event in goal.events}
+    types.update(event for segment in segments for event in profiles.asked_events(segment))
+    types.update(event for goal in exports for event in goal.read_events(profiles))
+    read = {name for goal in exports for name in lifecycles_read(goal, profiles)}
+    keys = [*(dg.AssetKey([connection.name, goal.name]) for goal in goals), *map(segment_key, segments)]
+    keys += map(events_key, sorted(types))
+    keys += [lifecycle_key(name) for name in running_lifecycles(profiles) if name in read]
+    job = dg.define_asset_job(
+        name=f"{connection.name}_sync",
+        selection=dg.AssetSelection.assets(*keys).without_checks(),
+        description=f"Runs every enabled goal of {connection.label}, in order.",
+        tags={"connection": connection.name},
+    )
+    return [job]

@@ -214,7 +214,7 @@ def test_touches_of_a_merged_profile_are_its_survivors(side: CapSide) -> None:
 
 
 def test_a_cap_outlasts_a_merge_and_an_unmerge(side: CapSide) -> None:
-    """A person who becomes one with a newer profile was in the stage before: touches count on, also when taken apart."""
+    """Who becomes one with a newer profile was in the stage before: touches count on, also when taken apart."""
     out = goal(ONCE_A_DAY)
     side.enter(2, None, NOON)
     side.run(out, NOON)

@@ -47,7 +47,7 @@ class Stages:
         """Let stages follow merges and unmerges, given the live profile of every profile, before and after."""
         held: dict[tuple[str, str], tuple[str, datetime]] = {}
         for live in sorted(set(after.values())):
-            shown = sorted({before[name] for name in after if after[name] == live} | {live}, key=lambda name: name != live)
+            shown = {before[name] for name in after if after[name] == live} | {live}
             for lifecycle in {key[0] for key in self.held}:
                 stages = [self.held[lifecycle, name] for name in shown if (lifecycle, name) in self.held]
                 if stages:

@@ -131,7 +131,8 @@ def living(session: Session) -> dict[str, dict[str, Any]]:
 def lives(warehouse: Warehouse) -> dict[str, str]:
     """Return the live profile of every profile."""
     with warehouse.open("read") as session:
-        return dict(session.rows("select profile_id::text, coalesce(merged_into, profile_id)::text from warehouse.profile"))
+        query = "select profile_id::text, coalesce(merged_into, profile_id)::text from warehouse.profile"
+        return dict(session.rows(query))
 
 
 def stored(session: Session) -> dict[tuple[str, str], tuple[str, datetime]]:

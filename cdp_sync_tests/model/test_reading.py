@@ -109,6 +109,9 @@ def test_a_path_has_no_names_of_types() -> None:
         for problem in problems
     )
     assert not any("literal[" in problem or "tuple[" in problem for problem in problems)
+    problems = problems_of(SHOP + export.replace("al}", "[]}"))
+    place = "line 11: attributes.export_profiles[0].map[0].segments"
+    assert problems == [f"{place}: allowed: all", f"{place}: needed is at least 1"]
 
 
 def test_a_problem_of_several_goals_has_the_line_of_the_one_it_names() -> None:

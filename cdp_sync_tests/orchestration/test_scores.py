@@ -165,7 +165,7 @@ def test_the_command_computes_and_shows_scores(shop: Project, instance: dg.Dagst
 
 
 def test_the_command_shows_the_hold_out(shop: Project, instance: dg.DagsterInstance) -> None:
-    """With enough profiles, `cdp-sync scores` has the hold-out that was found when scores were computed, as the UI has."""
+    """With enough profiles, `cdp-sync scores` has the hold-out of when scores were computed, as the UI has."""
     soon = [{**score, "horizon_days": 30} for score in MODEL["scores"]]
     shop.describe(**{**MODEL, "scores": soon})
     deliver(shop, 2, **{f"p{number}": 100 * number for number in range(20)})
