@@ -81,6 +81,8 @@ def dry_run(
         raise UnknownName(f"Connection {connection} has no goal {goal!r} to preview.", needed=one_of(goal, names))
     with _copied(project_warehouse()) as warehouse:
         reports = tuple(_import(declarations, declared, each, choice, warehouse, local) for each in imports)
+        for each in exports:
+            adopt(warehouse, (connection, each.name), (declared.was, each.was))
         _keep_stages(declarations, exports, warehouse)
         previews = tuple(look_at_export(declarations, connection, each.name, warehouse) for each in exports)
     return DryRun(reports, previews)

@@ -77,6 +77,19 @@ def test_caps_are_shown_of_a_profile_and_in_a_preview(capped: Project) -> None:
     assert "The lifecycle welcome is off" in output_of(cdp_sync("export", "shop", "--goal", "first", "--preview"))
 
 
+def test_a_preview_of_a_renamed_goal_knows_its_ledger(shop: Project) -> None:
+    """What a goal delivered under its former name is the same in a preview, as it is in the run."""
+    shop.describe(segments=[EVERYBODY])
+    usual = {"segment": "everybody", "file": {"name": "people.csv"}}
+    shop.connect("shop", goal(), export_profiles=[export("former", **usual)])
+    (former,) = (each for each in answer("run", "shop", "--json")["goals"] if each["goal"] == "former")
+    shop.connect("shop", goal(), export_profiles=[export("renamed", **usual, was="former")])
+    for mode in (["--preview"], []):
+        (found,) = (each for each in answer("run", "shop", *mode, "--json")["goals"] if each["goal"] == "renamed")
+        assert (found["profiles_written"], found["profiles_same"]) == (0, former["profiles_written"])
+    assert former["profiles_written"]
+
+
 def test_imported_opens_that_one_goal_counts_cap_the_others(capped: Project) -> None:
     """Events that a goal counts are touches for every goal of the stage, also one of another connection."""
     connect(capped, counts="email_opened")

@@ -69,4 +69,9 @@ def _first_of(day: date, by: Period) -> date:
 def last_days(count: int, now: datetime, by: Period) -> Timeframe:
     """Return the timeframe of so many whole days that have passed."""
     until = now.astimezone(UTC).date() - _DAY
-    return Timeframe(until - timedelta(days=count - 1), until, by)
+    return Timeframe(first_day(count, until), until, by)
+
+
+def first_day(count: int, until: date) -> date:
+    """Return the first of so many days that end with one, or the first of the calendar."""
+    return until - min(timedelta(days=count - 1), until - date.min)

@@ -1,6 +1,6 @@
 """The command that shows figures: analytics."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,10 +57,10 @@ def analytics(
 
 
 def _timeframe(since: datetime | None, until: datetime | None, by: str) -> "Timeframe":
-    from cdp_sync.analytics import Timeframe
+    from cdp_sync.analytics import Timeframe, first_day
 
     last = until.date() if until else datetime.now(UTC).date() - timedelta(days=1)
-    first = since.date() if since else last - min(timedelta(days=_DAYS - 1), last - date.min)
+    first = since.date() if since else first_day(_DAYS, last)
     try:
         return Timeframe(first, last, by)  # type: ignore[arg-type]  # click has checked it
     except ValueError as problem:

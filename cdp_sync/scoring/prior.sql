@@ -11,16 +11,16 @@ population as (
 ),
 moment as (
     select
-        mean,
+        max(mean) as mean,
         sum(part * (rate - mean) * (rate - mean)) as variance,
         sum(part * (1 - part)) as largest,
         sum(part * (1 - part) * spread) as by_chance
     from (select mean, rate, spread, trial.messages / population.messages as part from trial, population)
-    group by mean
 ),
 difference as (
     select mean, (variance / nullif(mean * (1 - mean), 0) - by_chance) / nullif(largest - by_chance, 0) as likeness
     from moment
 )
-select mean, 1 / least(greatest(likeness, 1 / (1 + $strongest)), 1 / (1 + $weakest)) - 1 as strength
+-- Where all messages have faded, nobody differs from anybody.
+select coalesce(mean, 0) as mean, 1 / least(greatest(likeness, 1 / (1 + $strongest)), 1 / (1 + $weakest)) - 1 as strength
 from (select mean, coalesce(likeness, 0) as likeness from difference)

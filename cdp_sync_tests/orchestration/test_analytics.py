@@ -97,6 +97,8 @@ def test_a_run_can_choose_its_timeframe(shop: Project, instance: dg.DagsterInsta
 
     found = metadata(run(since=day, until=day, by="total"), "performance")
     assert (found["timeframe"], found["deliveries"], found["attributed_orders"]) == (f"{day}/{day}", 2, 0)
+    ended = metadata(run(until="2026-02-28"), "performance")["timeframe"]
+    assert ended == "2026-02-19/2026-02-28"
     assert not run(since="yesterday").success
     assert not run(by="year").success
 

@@ -157,6 +157,22 @@ def test_there_are_no_scores_without_events() -> None:
     assert [(scored.profiles, scored.tenths, scored.held_out) for scored in found] == [(0, (), None)] * len(NAMES)
 
 
+@pytest.mark.parametrize("days", [300, 3000])
+def test_who_was_written_to_long_ago_has_a_score(days: int) -> None:
+    """Where messages weigh nothing any more, all who received one have a score, and all the same."""
+    population = generated(SEED, 0)
+    for number in (1, 2):
+        population.propensities[UUID(int=number)] = {}
+        population.add("email_delivered", UUID(int=number), NOW - timedelta(days=number * days))
+    population.add("email_opened", UUID(int=1), NOW - timedelta(days=days))
+    score = MODEL.score["likely_to_open"].model_copy(update={"half_life_days": 7})
+    short = Profiles(**{**{field: getattr(MODEL, field) for field in Profiles.model_fields}, "scores": (score,)})
+    with stored(population) as session:
+        compute_scores(session, short, [score.name], NOW)
+        assert {percentile for _, percentile in stored_scores(session, score.name).values()} == {0}
+        assert len(stored_scores(session, score.name)) == 2
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_one_profile_has_the_lowest_percentile(name: str) -> None:
     """A single profile has percentile 0: nobody has a lower value."""

@@ -7,7 +7,7 @@ from typing import Any, cast
 import dagster as dg
 from pydantic import Field
 
-from cdp_sync.analytics import VIEWS, Figures, Timeframe, bar_chart, last_days, view_figures
+from cdp_sync.analytics import VIEWS, Figures, Timeframe, bar_chart, first_day, last_days, view_figures
 from cdp_sync.analytics.sources import activity_types
 from cdp_sync.errors import Terminal
 from cdp_sync.model import Analytics, Profiles
@@ -54,7 +54,7 @@ def build_analytics(profiles: Profiles) -> dg.Definitions:
 class Days(dg.Config):
     """Another timeframe than the declared one."""
 
-    since: str | None = Field(None, description="First day, such as 2026-01-01, in UTC.")
+    since: str | None = Field(None, description="First day, such as 2026-01-01, in UTC; by default as many as declared.")
     until: str | None = Field(None, description="Last day, included.")
     by: str | None = Field(None, description="What a row is about: total, day, week or month.")
 
@@ -102,8 +102,8 @@ def _timeframe(config: Days, declared: Analytics) -> Timeframe:
     """
     usual = last_days(declared.days, datetime.now(UTC), declared.by)
     try:
-        since = date.fromisoformat(config.since) if config.since else usual.since
         until = date.fromisoformat(config.until) if config.until else usual.until
+        since = date.fromisoformat(config.since) if config.since else first_day(declared.days, until)
         return Timeframe(since, until, cast("Period", config.by or usual.by))
     except ValueError as problem:
         raise Terminal(
