@@ -83,7 +83,7 @@ def view_campaign(session: Session, profiles: Profiles, name: str, timeframe: Ti
     if not ids:
         raise UnknownName(
             f"No event from {timeframe.since} to {timeframe.until} is of a campaign {name!r}.",
-            needed=one_of(name, [*known][:_NAMES_SHOWN]),
+            needed=one_of(name, [*known][:_NAMES_SHOWN], none="None is of any campaign."),
         )
     found = counting.messages(only=ids), counting.orders(only=ids)
     return counting.by_period("campaign", found, (*_MESSAGES, *_ATTRIBUTED), _RATES)

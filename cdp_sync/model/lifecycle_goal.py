@@ -33,6 +33,9 @@ ROLLING: dict[Period, timedelta] = {
 LONGEST = timedelta(days=93)
 """No period is longer: a quarter has 92 days, and an hour more where clocks are set back."""
 
+_CALENDAR_DAYS: dict[Period, int] = {"day": 1, "week": 7, "month": 31, "quarter": 92}
+"""The days of the longest period of the calendar."""
+
 EXPORT = "export"
 """What `counts` says where exports are touches."""
 
@@ -66,6 +69,13 @@ class Threshold(Declared):
         first, following = _period_of(today, self.per)
         begin, end = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, following))
         return begin, end
+
+    @property
+    def longest(self) -> timedelta:
+        """The length that a period has at most: of the calendar an hour more, where clocks are set back."""
+        if self.window == "rolling":
+            return ROLLING[self.per]
+        return timedelta(days=_CALENDAR_DAYS[self.per], hours=1)
 
     @property
     def words(self) -> str:
@@ -141,3 +151,14 @@ class GoalLifecycle(Declared):
                 yield f"stages[{index}]: {stage!r} is unknown; {allowed(stage, lifecycle.every_stage)}"
         if (counted_event := self.counted_event) and counted_event not in profiles.event:
             yield f"counts: {counted_event!r} is unknown; {allowed(counted_event, (EXPORT, *profiles.event))}"
+        if self.threshold:
+            yield from self._forgotten(self.threshold, profiles)
+
+    def _forgotten(self, threshold: Threshold, profiles: Profiles) -> Iterator[str]:
+        """Yield which events that are touches are removed before the threshold's period is over."""
+        lifecycle = profiles.lifecycle.get(self.name)
+        touching = {name for stage, name in lifecycle.counted if stage in self.stages_of(profiles)} if lifecycle else ()
+        for event in (profiles.event[name] for name in sorted({*touching, self.counted_event} & profiles.event.keys())):
+            if event.keep_days and timedelta(days=event.keep_days) < threshold.longest:
+                kept = f"events {event.name} count as touches, and are kept for {counted(event.keep_days, 'day')} only"
+                yield f"threshold.per: {kept}; needed are `keep_days` of a {threshold.per} or longer"

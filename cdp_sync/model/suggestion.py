@@ -14,15 +14,15 @@ def allowed(found: str, names: Iterable[str]) -> str:
     return f"{_hint(found, names, 'did you mean {!r}? ')}allowed: {', '.join(names) or 'none is declared'}"
 
 
-def one_of(found: str, names: Iterable[str]) -> str:
-    """Return the same as sentences, as an error says it.
+def one_of(found: str, names: Iterable[str], none: str = "None is declared.") -> str:
+    """Return the same as sentences, as an error says it; `none` is what it says where there are no names.
 
     >>> one_of("shopp", ["shop", "tokyo"])
     "Did you mean 'shop'? One of these is needed: shop, tokyo."
     """
     names = list(names)
     if not names:
-        return "None is declared."
+        return none
     return f"{_hint(found, names, 'Did you mean {!r}? ')}One of these is needed: {', '.join(names)}."
 
 

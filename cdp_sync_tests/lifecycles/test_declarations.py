@@ -9,6 +9,7 @@ from cdp_sync.model import Condition, EventExportGoal, EventType, FileExportGoal
 from cdp_sync.model.asked import asked_event_types, asked_lifecycles, lifecycles_read, with_lifecycles_before
 from cdp_sync.model.consistency import find_profile_problems
 from cdp_sync.model.fingerprint import _since_lifecycles
+from cdp_sync.model.lifecycle_goal import GoalLifecycle
 from cdp_sync.model.reading import read_text
 from cdp_sync.segments.describe import in_words, lifecycle_in_words
 
@@ -133,3 +134,29 @@ def test_goals_without_lifecycles_keep_the_scope_that_they_had() -> None:
     assert not {"lifecycle", "stage"} & first.keys()
     assert second["lifecycle"] == "welcome"
     assert "is_empty" in first, "other keys stay, with or without a value"
+
+
+@pytest.mark.parametrize(
+    ("threshold", "days", "fine"),
+    [
+        ({"per": "month"}, 30, True),
+        ({"per": "month"}, 29, False),
+        ({"per": "month", "window": "calendar"}, 31, False),
+        ({"per": "quarter", "window": "calendar"}, 93, True),
+        ({"per": "day"}, 1, True),
+    ],
+)
+@pytest.mark.parametrize("counted_by_it", [True, False])
+def test_events_that_are_touches_are_kept_as_long_as_they_count(
+    threshold: dict[str, Any], days: int, *, fine: bool, counted_by_it: bool
+) -> None:
+    """A goal is refused whose period is longer than events are kept that it, or another goal of its stages, counts."""
+    model = profiles(declared(), event_types=[{"name": "visit", "keep_days": days}])
+    model = model.with_lifecycles([model.lifecycle["welcome"].counting([("fresh", "visit")])])
+    counts = {"counts": "visit"} if counted_by_it else {"stages": ["fresh"]}
+    part = GoalLifecycle.model_validate({"name": "welcome", "threshold": {"times": 1, **threshold}, **counts})
+    problems = list(part.problems(model))
+    needle = f"threshold.per: events visit count as touches, and are kept for {days} days only"
+    assert [each.partition(";")[0] for each in problems] == ([] if fine else [needle])
+    other = GoalLifecycle.model_validate({"name": "welcome", "threshold": part.threshold, "stages": ["unassigned"]})
+    assert list(other.problems(model)) == []

@@ -149,6 +149,8 @@ def test_the_command_refuses_what_it_cannot_count(shop: Project, tmp_path: Path)
     assert "Did you mean 'spring'" in output_of(cdp_sync("analytics", "campaign", "sprng"), 2)
     assert json.loads(output_of(cdp_sync("analytics", "--to", "0001-01-05", "--json")))["from"] == "0001-01-01"
     assert "not before the first" in output_of(cdp_sync("analytics", "--from", "2026-02-02", "--to", "2026-02-01"), 2)
+    early = output_of(cdp_sync("analytics", "campaign", "spring", "--from", "2000-01-01", "--to", "2000-01-02"), 2)
+    assert "None is of any campaign." in early
     assert "`campaign` needs" in output_of(cdp_sync("analytics", "campaign"), 2)
     assert "leave out" in output_of(cdp_sync("analytics", "--format", "table", "--output", str(tmp_path / "x")), 2)
     assert "No such file" in output_of(cdp_sync("analytics", "--output", str(tmp_path / "no" / "x")), 1)

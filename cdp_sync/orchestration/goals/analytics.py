@@ -54,7 +54,9 @@ def build_analytics(profiles: Profiles) -> dg.Definitions:
 class Days(dg.Config):
     """Another timeframe than the declared one."""
 
-    since: str | None = Field(None, description="First day, such as 2026-01-01, in UTC; by default as many as declared.")
+    since: str | None = Field(
+        None, description="First day, such as 2026-01-01, in UTC; by default as many as declared."
+    )
     until: str | None = Field(None, description="Last day, included.")
     by: str | None = Field(None, description="What a row is about: total, day, week or month.")
 
