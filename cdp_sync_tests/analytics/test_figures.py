@@ -227,6 +227,18 @@ def test_files_and_charts_hold_the_figures(known: tuple[World, Warehouse, Profil
     assert "100%\\|'" in bar_chart(look(warehouse, "campaigns", FRAMES[0], declared))
 
 
+@pytest.mark.parametrize(
+    "name", ['Spring "sale", 50% off', "two\nlines", "two\rlines", "two\r\nlines", " a;b\t", "'", "\u2028", "Ü|`"]
+)
+def test_names_of_campaigns_come_back(name: str) -> None:
+    """Whatever a campaign is called, a program reads it back from the CSV and the JSON as it is."""
+    row = {"campaign": name, "name": None, "sends": 3}
+    figures = Figures("campaigns", FRAMES[0], ("campaign", "name"), ("sends",), (row, {**row, "campaign": None}), row)
+    read = csv.reader(io.StringIO(figures.to_csv(), newline=""))
+    assert list(read) == [["campaign", "name", "sends"], [name, "", "3"], ["", "", "3"]]
+    assert json.loads(figures.text("json"))["rows"][0]["campaign"] == name
+
+
 def test_timeframes_are_whole_days_that_have_passed() -> None:
     """The last days end yesterday, in UTC, whatever the offset of the moment; a reversed timeframe is refused."""
     now = datetime.fromisoformat("2026-03-01T00:30:00+02:00")
