@@ -19,15 +19,7 @@ def report_of(session: Session, run: ImportRun, merges: Merges, *, applied: bool
     entity = Entity(run.records)
     of_cells: dict[int, list[str]] = {}
     if counters:
-        columns = staged_columns(session, run)
-        warnings = (
-            *_doubtful_times(session, run),
-            *_rounded(session, columns),
-            *_about_events(session, columns),
-            *_about_changed_ids(session, columns),
-        )
-        for number, warning in warnings:
-            of_cells.setdefault(number, []).append(warning)
+        of_cells = _warnings(session, run)
         of_cells.setdefault(min(counters), []).extend(dict.fromkeys(each.words for each in merges.blocked))
     # People know a group by its own id. To find the few profiles would cost by the number of all.
     of_group = f"(select {entity.key} as profile_id, {GROUP_ID} as shown from {entity.stored})"
@@ -56,6 +48,19 @@ def report_of(session: Session, run: ImportRun, merges: Merges, *, applied: bool
         records_total=session.value(f"select count(*) from {entity.live}"),
         profiles_ever_imported=ever_exchanged(session, run.connection, "import") if entity.is_person else None,
     )
+
+
+def _warnings(session: Session, run: ImportRun) -> dict[int, list[str]]:
+    """Return the warnings about the cells of each file, by the file's number."""
+    columns, found = staged_columns(session, run), dict[int, list[str]]()
+    for number, warning in (
+        *_doubtful_times(session, run),
+        *_rounded(session, columns),
+        *_about_events(session, columns),
+        *_about_changed_ids(session, columns),
+    ):
+        found.setdefault(number, []).append(warning)
+    return found
 
 
 def _reasons(session: Session, run: ImportRun) -> tuple[tuple[str, int], ...]:

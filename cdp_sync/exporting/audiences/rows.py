@@ -66,14 +66,7 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
             column, sql = _constant(run, columns, number, declared)
         every.append(column)
         cells[column.cell] = sql
-    links: Inputs = {}
-    for number, link in enumerate(run.goal.link):
-        linked = run.profiles.by_name[link.property]
-        value = value_of(linked, run.profiles, run.now, columns)
-        links[f"l{number}"] = func.list_extract(value, 1) if linked.multiple else value  # the first of several values
-    named = zip(links, run.goal.link, strict=True)
-    whens = (f"when {link} is not null then {quote_literal(declared.field)}" for link, declared in named)
-    user = {"id": f"coalesce({', '.join(links)})", "key": f"case {' '.join(whens)} end"}
+    links, user = _links(run, columns)
     values = [problem for column in every for problem in column.problems]
     forgotten = _IS_FORGOTTEN.format(quote_literal(run.connection))
     of_users = [Problem(forgotten, FORGOTTEN, None), Problem(IS_RIVAL, _RIVAL, None)]
@@ -95,6 +88,18 @@ def user_rows(run: UserRun, columns: Collection[str]) -> Rows:
         user=user,
         named=("key", "id"),
     )
+
+
+def _links(run: UserRun, columns: Collection[str]) -> tuple[Inputs, Level]:
+    """Return the identifiers of a profile, and `id` and `key` of the user that the first with a value names."""
+    links: Inputs = {}
+    for number, link in enumerate(run.goal.link):
+        linked = run.profiles.by_name[link.property]
+        value = value_of(linked, run.profiles, run.now, columns)
+        links[f"l{number}"] = func.list_extract(value, 1) if linked.multiple else value  # the first of several values
+    named = zip(links, run.goal.link, strict=True)
+    whens = (f"when {link} is not null then {quote_literal(declared.field)}" for link, declared in named)
+    return links, {"id": f"coalesce({', '.join(links)})", "key": f"case {' '.join(whens)} end"}
 
 
 def _property(
