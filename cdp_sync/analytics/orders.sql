@@ -6,14 +6,14 @@ with placed as (
     where happened_at >= $start and happened_at < $end
 ),
 clicked as (
-    select profile_id, happened_at, campaign
+    select profile_id, happened_at, campaign, name
     from ({clicks})
     where happened_at >= $start - to_hours($hours) and happened_at < $end
         and profile_id in (select profile_id from placed)
     qualify row_number() over (partition by profile_id, happened_at order by event_id desc) = 1
 ),
 opened as (
-    select profile_id, happened_at, campaign
+    select profile_id, happened_at, campaign, name
     from ({opens})
     where happened_at >= $start - to_hours($hours) and happened_at < $end
         and profile_id in (select profile_id from placed)
@@ -25,7 +25,9 @@ looked_up as (
         coalesce(placed.happened_at <= clicked.happened_at + to_hours($hours), false) as by_click,
         coalesce(placed.happened_at <= opened.happened_at + to_hours($hours), false) as by_open,
         clicked.campaign as clicked_campaign,
-        opened.campaign as opened_campaign
+        clicked.name as clicked_name,
+        opened.campaign as opened_campaign,
+        opened.name as opened_name
     from placed
     asof left join clicked
         on placed.profile_id = clicked.profile_id and placed.happened_at >= clicked.happened_at
@@ -36,12 +38,14 @@ attributed as (
     select
         *,
         by_click or by_open as is_attributed,
-        case when by_click then clicked_campaign when by_open then opened_campaign end as campaign
+        case when by_click then clicked_campaign when by_open then opened_campaign end as campaign,
+        case when by_click then clicked_name when by_open then opened_name end as name
     from looked_up
 )
 select
     grouping(key) = 1 as is_total,
     key,
+    {called} as name,
     count(*) as orders,
     coalesce(sum(revenue), 0) as revenue,
     count(*) filter (is_attributed) as attributed_orders,

@@ -116,6 +116,7 @@ class _Counting:
             only,
             {"hours": self._sources.analytics.attribution_days * 24},
             key="campaign" if by_campaign else self._period(),
+            called=_LATEST_NAME if by_campaign else "null",
             orders=self._sources.orders(),
             clicks=self._sources.messages(["clicked"]),
             opens=self._sources.messages(["opened"]),
@@ -202,7 +203,7 @@ def _campaigns(counting: _Counting) -> Figures:
     rows = [
         {
             "campaign": key,
-            "name": messages.get(key, {}).get("name"),
+            "name": messages.get(key, {}).get("name") or orders.get(key, {}).get("name"),
             **with_shares(_joined([messages, orders], key, names), _RATES),
         }
         for key in keys

@@ -148,7 +148,7 @@ def test_an_order_belongs_to_the_last_click_in_the_window(tmp_path: Path) -> Non
 
     def mail(kind: str, campaign: str, before: timedelta) -> dict[str, Any]:
         own = {"event_id": campaign, "profile_id": UUID(int=1), "happened_at": at - before}
-        return {"type": kind, "campaign_id": campaign, **own}
+        return {"type": kind, "campaign_id": campaign, "campaign_name": campaign.title(), **own}
 
     order = {
         "type": "order",
@@ -165,6 +165,7 @@ def test_an_order_belongs_to_the_last_click_in_the_window(tmp_path: Path) -> Non
         warehouse = stored(World([person], [order, *events]), tmp_path / str(number), declared)
         rows = look(warehouse, "campaigns", frame, declared).rows
         assert [row["campaign"] for row in rows if row["attributed_orders"]] == [campaign]
+        assert {row["name"] for row in rows} == {row["campaign"].title() for row in rows}
 
 
 def test_merged_profiles_count_once(tmp_path: Path) -> None:
