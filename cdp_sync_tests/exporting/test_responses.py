@@ -405,6 +405,7 @@ PROBLEMS = [
         goal(mailing="campain_id"),
         "mailing: 'campain_id' is no single value of these events; did you mean 'campaign_id'",
     ),
+    (goal(bounce_kind="kinds"), "bounce_kind: 'kinds' is no single value of bounces; did you mean 'kind'"),
     (goal(links=True, link="href"), "links: no clicks with the property 'href'"),
     (goal(contact=["mail"]), "contact[0]: 'mail' is unknown; did you mean 'email'"),
     (goal(contact=["likes"]), "contact: 'likes' holds several values"),

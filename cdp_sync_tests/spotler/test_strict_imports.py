@@ -276,18 +276,28 @@ def test_a_file_that_cannot_be_learned_says_why(text: str, words: str, tmp_path:
         ({"format": {"header": False}}, "with a header"),
         ({"destination": {"list": "a|b"}, "format": {"multi_value": "|"}}, "the list's name holds '|'"),
         ({"max_megabytes": 0}, "greater than or equal to 1"),
+        ({"map": [{"field": "Total", "property": "total", "mode": "sum"}]}, r"map\[0\]\.mode: found sum"),
+        ({"events": [{"type": "visit", "time": "At"}]}, r"events\[0\]\.id: .* needed is an id"),
     ],
 )
 def test_what_a_strict_import_cannot_have_is_refused(attributes: dict[str, object], words: str) -> None:
-    """Processors that drop rows, and files without a header, are errors of the declaration."""
+    """Processors that drop rows, files without a header, and what a corrected row would do twice, are errors."""
     with pytest.raises(ValidationError, match=words):
         exchange(declared(**attributes))
 
 
-def test_faults_do_not_go_where_files_are_read() -> None:
+@pytest.mark.parametrize("directory", ["/import/", "/import", "/faults/../import", "/./import"])
+def test_faults_do_not_go_where_files_are_read(directory: str) -> None:
     """Faults files in the directory of a goal would be imported before they are corrected."""
     with pytest.raises(ValidationError, match="needed is another directory"):
-        exchange(declared(), report={"emails": ["a@x.nl"], "faults_directory": "/import/"})
+        exchange(declared(), report={"emails": ["a@x.nl"], "faults_directory": directory})
+
+
+@pytest.mark.parametrize("directory", ["", "/", ".", "faults/.."])
+def test_faults_have_a_directory_of_their_own(directory: str) -> None:
+    """They do not go where the account's other files are."""
+    with pytest.raises(ValidationError, match="needed is a directory for faults files alone"):
+        exchange(declared(), report={"emails": ["a@x.nl"], "faults_directory": directory})
 
 
 def test_the_properties_of_a_destination_are_checked() -> None:
