@@ -46,6 +46,14 @@ class DataFolder:
         """Return the folder for the rows that one goal's run refused."""
         return self.path / "reports" / f"{run_id}__{goal}"
 
+    def untold_reports(self, goal: str) -> dict[str, Path]:
+        """Return the folders of refused rows of which nobody was told yet, by the run's id."""
+        from cdp_sync.model.expected_file import FAULTS_INDEX
+
+        found = sorted((self.path / "reports").glob(f"*__{goal}/{FAULTS_INDEX}"))
+        named = ((path.parent.name.partition("__"), path.parent) for path in found)
+        return {run_id: folder for (run_id, _, name), folder in named if name == goal}
+
     def sightings(self, connection: str, goal: str) -> Path:
         """Return the file that notes since when the files of a goal have had their size and time."""
         return self.path / "sightings" / f"{connection}__{goal}.json"
