@@ -87,6 +87,16 @@ class DataFolder:
                     removed += 1
         return removed
 
+    def remove_reports(self, before: float) -> int:
+        """Remove the refused rows of runs that left them before a time, in seconds since 1970; return of how many."""
+        removed = 0
+        for folder in (self.path / "reports").glob("*__*"):
+            with suppress(FileNotFoundError):  # somebody removed it
+                if folder.stat().st_mtime < before:
+                    remove(folder)
+                    removed += 1
+        return removed
+
     def by_run(self) -> dict[str, list[Path]]:
         """Return what runs have staged and downloaded, by the run's id."""
         found: dict[str, list[Path]] = {}
