@@ -55,7 +55,9 @@ def adopt(warehouse: Warehouse, names: Names, was: tuple[str | None, str | None]
 
 def _has_ledger(session: Session, before: Names, now: Names) -> bool:
     """Whether anything stands under a former name, or an export goal has two numbers, as an earlier version left it."""
-    parts = [f"select 1 from warehouse.{table} where {_FORMER}" for table in ("imported_file", "exported_goal", "run")]
+    # The last two know what a goal has begun that did no work yet: a campaign that waits, and a file that was learned.
+    tables = ("imported_file", "exported_goal", "run", "campaign", "learned_file")
+    parts = [f"select 1 from warehouse.{table} where {_FORMER}" for table in tables]
     doubled = "select count(*) > 1 from warehouse.exported_goal where (connection, goal) = ($connection, $goal)"
     return bool(session.value(f"select exists ({' union all '.join(parts)}) or ({doubled})", _values(before, now)))
 
