@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from cdp_sync.errors import CdpSyncError
+from cdp_sync.exporting.files.uploads import noting
 from cdp_sync.importing import ImportRun
 from cdp_sync.importing.faults import name_of, note_told, untold_faults
 from cdp_sync.importing.import_summary import late_lines, summary_lines
@@ -86,8 +87,9 @@ class HandingBack:
         if not file.exists():  # the run was killed after it had placed it
             return f"{place} on the server"
         try:
-            with self.client() as server:
-                server.publish(file, place)
+            uploads = data_folder().uploads(self.run.connection)
+            with self.client() as server, noting(uploads) as journal:
+                server.publish(file, place, journal=journal)
         except CdpSyncError as error:
             self.context.log.warning(
                 f"The faults file stays in {file.parent}: it could not be put into {self.directory}. {error}"
