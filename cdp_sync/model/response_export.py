@@ -163,8 +163,8 @@ class ResponseExportGoal(Goal):
         if self.links != "none" and not ("clicked" in found and self.single("link", found["clicked"])):
             yield f"links: no clicks with the property {self.link!r} are declared; needed is `events: {{clicked: …}}`"
         if "bounce_kind" in self.model_fields_set and not self._has_kinds(found):
-            names = found["bounced"].by_name if "bounced" in found else ()
-            yield f"bounce_kind: {self.bounce_kind!r} is no single value of bounces; {allowed(self.bounce_kind, names)}"
+            known = found["bounced"].by_name if "bounced" in found else ()
+            yield f"bounce_kind: {self.bounce_kind!r} is no single value of bounces; {allowed(self.bounce_kind, known)}"
         if unknown := [(place, name) for place, name in enumerate(self.contact or ()) if name not in profiles.readable]:
             yield from (f"contact[{place}]: {profiles.unreadable(name)}" for place, name in unknown)
         else:

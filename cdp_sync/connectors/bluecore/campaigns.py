@@ -178,7 +178,9 @@ class Integration(Declared):
         places: dict[str, str] = {}
         for place, column in self.placed_columns:
             if places.setdefault(column.field, place) != place:
-                raise ValueError(f"{place}: {places[column.field]} is the column {column.field!r} as well; leave one out")
+                raise ValueError(
+                    f"{place}: {places[column.field]} is the column {column.field!r} as well; leave one out"
+                )
         return self
 
     @field_validator("file_name")

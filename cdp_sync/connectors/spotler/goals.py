@@ -42,7 +42,9 @@ Destination = Literal["contacts", "suppression"] | StaticList
 
 def _no_root(directory: str) -> str:
     if normpath(directory).strip("/") in ("", "."):
-        raise ValueError("found the root directory, or that of the account; needed is a directory for faults files alone")
+        raise ValueError(
+            "found the root directory, or that of the account; needed is a directory for faults files alone"
+        )
     return directory
 
 

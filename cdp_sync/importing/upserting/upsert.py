@@ -9,6 +9,8 @@ from cdp_sync.importing.delta.watermarks import land_watermarks
 from cdp_sync.importing.events.landing import land_events
 from cdp_sync.importing.faults import write_faults
 from cdp_sync.importing.linking.waiting import waiting_steps
+from cdp_sync.importing.reading.readers import RAW_LIMIT
+from cdp_sync.importing.reading.records import MARKS
 from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns, staged_columns, with_merges
@@ -96,7 +98,7 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     session.run(
         (
             fixed("warehouse.imported_file", f"{SQL}/noted_file", run.goal_named),
-            fixed("warehouse.quarantine", f"{SQL}/rejected", run.key),
+            fixed("warehouse.quarantine", f"{SQL}/rejected", {**run.key, "marks": MARKS, "limit": RAW_LIMIT}),
         )
     )
     land_watermarks(session, run)
