@@ -3,8 +3,8 @@
 It has the columns of the file that was learned, the goal's separator and encoding, and the cells as they were
 delivered. A refused row is one that did not land, or of which a value did not; of people without consent there is none.
 
-The files are written before the import is committed, with an index beside them that stays until somebody was told of
-them: where a process is killed in between, a later run tells, if the import was committed.
+The files are written before the import is committed, with an index beside them that stays until they are reported:
+where a process is killed in between, a later run reports them, if the import was committed.
 """
 
 import hashlib
@@ -77,8 +77,8 @@ def write_faults(session: Session, run: ImportRun, folder: Path) -> Faults:
     return written
 
 
-def untold_faults(folder: Path) -> Faults:
-    """Return the faults files in a folder, which nobody was told of yet."""
+def unreported_faults(folder: Path) -> Faults:
+    """Return the faults files in a folder, which are not reported yet."""
     try:
         index = json.loads((folder / FAULTS_INDEX).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # it breaks off where the process was killed before the import landed
@@ -86,8 +86,8 @@ def untold_faults(folder: Path) -> Faults:
     return {path: (folder / name, rows) for path, (name, rows) in index.items()}
 
 
-def note_told(folder: Path) -> None:
-    """Note that somebody was told of the faults files in a folder. It goes where none stays in it. Idempotent."""
+def note_reported(folder: Path) -> None:
+    """Note that the faults files in a folder are reported. The folder goes where none stays in it. Idempotent."""
     (folder / FAULTS_INDEX).unlink(missing_ok=True)
     with suppress(OSError):  # it holds files that stay here, or does not exist
         folder.rmdir()

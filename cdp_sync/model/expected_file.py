@@ -18,7 +18,7 @@ FAULTS = ".faults.csv"
 """How the names of faults files end: they have the name of the file whose rows were refused before it."""
 
 FAULTS_INDEX = "index.json"
-"""Stands beside the faults files of a run as long as nobody was told of its import."""
+"""Stands beside the faults files of a run until its import is reported."""
 
 FileType = Literal["csv", "txt", "xlsx", "xls"]
 

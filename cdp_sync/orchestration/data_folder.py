@@ -46,8 +46,8 @@ class DataFolder:
         """Return the folder for the rows that one goal's run refused."""
         return self.path / "reports" / f"{run_id}__{goal}"
 
-    def untold_reports(self, goal: str) -> dict[str, Path]:
-        """Return the folders of refused rows of which nobody was told yet, by the run's id."""
+    def unreported(self, goal: str) -> dict[str, Path]:
+        """Return the folders of refused rows that are not reported yet, by the run's id."""
         from cdp_sync.model.expected_file import FAULTS_INDEX
 
         found = sorted((self.path / "reports").glob(f"*__{goal}/{FAULTS_INDEX}"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp_sync.connectors.spotler.goals import SpotlerExchange
-from cdp_sync.importing.faults import untold_faults
+from cdp_sync.importing.faults import unreported_faults
 from cdp_sync.importing.pipeline import link_identifiers, parse_files, upsert_profiles
 from cdp_sync.learning import read_learned
 from cdp_sync.model import ImportReport, Profiles
@@ -80,7 +80,7 @@ class Exchange(Importer):
         parse_files(run, arrived(self.folder / run.run_id, at, NOON))
         link_identifiers(run)
         report = upsert_profiles(run)
-        faults = untold_faults(place)
+        faults = unreported_faults(place)
         return report, {path.removeprefix("/import/"): file.read_bytes() for path, (file, _) in faults.items()}
 
 

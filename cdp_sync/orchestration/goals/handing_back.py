@@ -15,7 +15,7 @@ import dagster as dg
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.exporting.files.uploads import noting
 from cdp_sync.importing import ImportRun
-from cdp_sync.importing.faults import name_of, note_told, untold_faults
+from cdp_sync.importing.faults import name_of, note_reported, unreported_faults
 from cdp_sync.importing.import_summary import late_lines, summary_lines
 from cdp_sync.model import FileReport, ImportReport
 from cdp_sync.orchestration.data_folder import data_folder, remove
@@ -49,13 +49,13 @@ class HandingBack:
         try:
             yield replace(report, lines=lines, faults=tuple(place for place, _ in faults))
         except dg.Failure:  # which shows the report of a goal that failed
-            self._note_told(own, left)
+            self._note_reported(own, left)
             raise
-        self._note_told(own, left)
+        self._note_reported(own, left)
 
-    def _note_told(self, own: Path, left: dict[str, tuple[Path, tuple[FileReport, ...]]]) -> None:
+    def _note_reported(self, own: Path, left: dict[str, tuple[Path, tuple[FileReport, ...]]]) -> None:
         for folder in (own, *(folder for folder, _ in left.values())):
-            note_told(folder)
+            note_reported(folder)
 
     def _left(self, own: Path) -> dict[str, tuple[Path, tuple[FileReport, ...]]]:
         """Return what runs that were killed have left, by their ids: the folder, and the files that they imported.
@@ -63,7 +63,7 @@ class HandingBack:
         What a run left whose import was not committed is removed.
         """
         left = {}
-        for run_id, folder in data_folder().untold_reports(self.unique).items():
+        for run_id, folder in data_folder().unreported(self.unique).items():
             run = self.context.instance.get_run_by_id(run_id)
             if folder == own or (run and not run.is_finished):
                 continue
@@ -77,7 +77,9 @@ class HandingBack:
 
     def _placed(self, run_id: str, folder: Path) -> dict[str, tuple[str, int]]:
         """Return where the faults files of a run are once they are placed, with their rows, by the imported path."""
-        return {path: (self._place(run_id, path, file), rows) for path, (file, rows) in untold_faults(folder).items()}
+        return {
+            path: (self._place(run_id, path, file), rows) for path, (file, rows) in unreported_faults(folder).items()
+        }
 
     def _place(self, run_id: str, path: str, file: Path) -> str:
         """Put a faults file into the server's directory, if one is declared; return where it is then."""
