@@ -41,8 +41,9 @@ def exported_campaign(run: FileRun) -> Step:
 
 
 def _known(run: FileRun) -> tuple[tuple[ExportColumn, ...], datetime, datetime | None] | None:
+    """Return what the first run recorded, and when the last export was: of a renamed one under either name."""
     query = """
-        select definitions, created_at, exported_at
+        select definitions, created_at, max(exported_at) over () as exported_at
         from warehouse.campaign
         where connection = $connection and goal = $goal
         order by created_at"""

@@ -2,16 +2,29 @@
 
 It has the columns of the file that was learned, the goal's separator and encoding, and the cells as they were
 delivered. A refused row is one that did not land, or of which a value did not; of people without consent there is none.
+
+The files are written before the import is committed, with an index beside them that stays until they are reported:
+where a process is killed in between, a later run reports them, if the import was committed.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from cdp_sync.errors import NO_ROOM, DiskFull, Terminal
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.model import Format
-from cdp_sync.model.expected_file import FAULTS
+from cdp_sync.model.expected_file import FAULTS, FAULTS_INDEX
 from cdp_sync.private import private_folder, write_private
 from cdp_sync.warehouse import Session
+
+Faults = dict[str, tuple[Path, int]]
+"""Faults files and how many rows each has, by the path of the file whose rows they are."""
+
+_LONGEST_NAME = 180
+"""Bytes of a file's name that its faults file has: what is added has to fit into the 255 of most systems."""
 
 _REFUSED = """
 with refused as (
@@ -37,20 +50,51 @@ where file.state = 'staged'
 order by file.file, rejected.line"""
 
 
-def write_faults(session: Session, run: ImportRun, folder: Path) -> dict[str, tuple[Path, int]]:
-    """Write the refused rows of each file of a run that landed; return the faults file and its rows, by path."""
+def write_faults(session: Session, run: ImportRun, folder: Path) -> Faults:
+    """Write the refused rows of each file of a run that landed, and the index of these faults files; return them.
+
+    Raises:
+        DiskFull: There is no room for them.
+        Terminal: They cannot be written for another reason.
+    """
     found: dict[str, list[str]] = {}
     form = run.goal.format
     for path, cells, raw in (*session.rows(_REFUSED), *session.rows(_REJECTED)):
         found.setdefault(path, []).append(raw if cells is None else _record(cells, form))
     columns = run.goal.expected.columns if run.goal.expected else ()
     head = [""] * form.skip_rows + [_record(columns, form)]
-    return {path: (_write(folder, path, [*head, *lines], form), len(lines)) for path, lines in found.items()}
+    try:
+        private_folder(folder)
+        written = {path: (_write(folder, path, [*head, *lines], form), len(lines)) for path, lines in found.items()}
+        index = {path: (file.name, rows) for path, (file, rows) in written.items()}
+        write_private(folder / FAULTS_INDEX, json.dumps(index))
+    except OSError as problem:
+        kind = DiskFull if problem.errno in NO_ROOM else Terminal
+        raise kind(
+            f"The refused rows cannot be written to {folder}: {problem.strerror or 'the disk failed'}.",
+            remedy="Make room in the data folder, or correct its permissions, and run again. Nothing has landed.",
+        ) from problem
+    return written
+
+
+def unreported_faults(folder: Path) -> Faults:
+    """Return the faults files in a folder, which are not reported yet."""
+    try:
+        index = json.loads((folder / FAULTS_INDEX).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # it breaks off where the process was killed before the import landed
+        return {}
+    return {path: (folder / name, rows) for path, (name, rows) in index.items()}
+
+
+def note_reported(folder: Path) -> None:
+    """Note that the faults files in a folder are reported. The folder goes where none stays in it. Idempotent."""
+    (folder / FAULTS_INDEX).unlink(missing_ok=True)
+    with suppress(OSError):  # it holds files that stay here, or does not exist
+        folder.rmdir()
 
 
 def _write(folder: Path, path: str, lines: Iterable[str], form: Format) -> Path:
-    name = path.rpartition("/")[2].removesuffix(FAULTS) + FAULTS
-    target = private_folder(folder) / name
+    target = folder / f"{_base_of(path)}{FAULTS}"
     write_private(target, "")
     target.write_bytes("".join(f"{line}\r\n" for line in lines).encode(form.encoding, "replace"))
     return target
@@ -71,4 +115,13 @@ def _cell(cell: str, form: Format) -> str:
 
 def name_of(path: str, run_id: str) -> str:
     """Return the name of a faults file on a server, which no other run gives."""
-    return f"{run_id[:8]}_{path.rpartition('/')[2].removesuffix(FAULTS)}{FAULTS}"
+    return f"{run_id[:8]}_{_base_of(path)}{FAULTS}"
+
+
+def _base_of(path: str) -> str:
+    """Return the name of a file without the ending of faults files; of a long one its beginning and a digest."""
+    name = path.rpartition("/")[2].removesuffix(FAULTS)
+    data = name.encode("utf-8", "surrogateescape")
+    if len(data) <= _LONGEST_NAME:
+        return name
+    return f"{data[:_LONGEST_NAME].decode('utf-8', 'ignore')}-{hashlib.sha256(data).hexdigest()[:8]}"

@@ -1,6 +1,6 @@
 """What a strict import did, line by line, for the people whose file it was. It names no person and shows no value."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from cdp_sync.model import Counters, FileReport, FileState, ImportReport
 from cdp_sync.model.counting import counted
@@ -16,6 +16,15 @@ def summary_lines(report: ImportReport, faults: Mapping[str, tuple[str, int]]) -
         lines.append("Refused, by reason:")
         lines += [f"- {reason}: {times:,}" for reason, times in report.reasons]
     return tuple(lines)
+
+
+def late_lines(run_id: str, files: Iterable[FileReport], faults: Mapping[str, tuple[str, int]]) -> tuple[str, ...]:
+    """Return the lines about the files of a run that was killed before it reported them; faults as of `summary_lines`.
+
+    The quarantine has the reasons.
+    """
+    about = (line for file in files for line in _about_file(file, faults.get(file.path)))
+    return (f"Imported before, by the run {run_id[:8]}, whose process was killed before it reported:", *about)
 
 
 def _about_file(file: FileReport, faults: tuple[str, int] | None) -> Iterator[str]:

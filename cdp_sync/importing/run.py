@@ -27,6 +27,7 @@ class ImportRun(Run):
         downloads: Folder of this run's own, where files arrive; beside `staging` where it is not given.
         objectives: Those of the connection: only profiles whose consent allows one of them are processed.
         again: All rows of the files are applied again, as under a changed declaration; none is summed twice.
+        faults: Folder of this run's own for the rows that a strict goal refuses; None: they are not written.
         began: When its first step began, in seconds since 1970; the history shows how long the run took.
     """
 
@@ -37,6 +38,7 @@ class ImportRun(Run):
     objectives: tuple[str, ...] = ()
     again: bool = False
     began: float | None = None
+    faults: Path | None = None
 
     @cached_property
     def records(self) -> Records:

@@ -17,6 +17,9 @@ from cdp_sync.model.goal import FileGoal, ImportGoal
 FAULTS = ".faults.csv"
 """How the names of faults files end: they have the name of the file whose rows were refused before it."""
 
+FAULTS_INDEX = "index.json"
+"""Stands beside the faults files of a run until its import is reported."""
+
 FileType = Literal["csv", "txt", "xlsx", "xls"]
 
 _SEPARATORS = (",", ";", "\t", "|", ":")

@@ -47,9 +47,18 @@ class ExportFile(Declared):
     @field_validator("name")
     @classmethod
     def _is_a_name(cls, value: str) -> str:
-        if value in (".", "..") or any(sign in "/\\" or ord(sign) < 32 or ord(sign) == 127 for sign in value):
-            raise ValueError(f"found {value!r}; needed is a file name, without a path and control characters")
-        return value
+        return file_name(value)
+
+
+def file_name(value: str) -> str:
+    """Return a text that is the name of a file.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if value in (".", "..") or any(sign in "/\\" or ord(sign) < 32 or ord(sign) == 127 for sign in value):
+        raise ValueError(f"found {value!r}; needed is a file name, without a path and control characters")
+    return value
 
 
 class ExportColumn(Declared):

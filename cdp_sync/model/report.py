@@ -245,6 +245,8 @@ class ImportReport(Report):
     """Why there was nothing to import, where that is not for want of anything new."""
     lines: tuple[str, ...] = ()
     """What is mailed to the people whose files they are, line by line; only of strict imports."""
+    faults: tuple[str, ...] = ()
+    """Where files with refused rows are, to be corrected."""
 
     @property
     def counters(self) -> Counters:
@@ -302,6 +304,9 @@ class ImportReport(Report):
             waiting = f", {found.events_waiting:,} of them waiting" if found.events_waiting else ""
             about.append(f"{counted(found.events_created, 'event')} created, {found.events_updated:,} updated{waiting}")
         return "; ".join(about)
+
+    def _further(self) -> dict[str, Any]:
+        return {"faults": list(self.faults)} if self.faults else {}
 
     def _files(self) -> list[dict[str, Any]]:
         return [file.to_json() for file in self.files]

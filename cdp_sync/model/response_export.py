@@ -162,10 +162,17 @@ class ResponseExportGoal(Goal):
             yield f"mailing: {self.mailing!r} is no single value of these events; {allowed(self.mailing, names)}"
         if self.links != "none" and not ("clicked" in found and self.single("link", found["clicked"])):
             yield f"links: no clicks with the property {self.link!r} are declared; needed is `events: {{clicked: …}}`"
+        if "bounce_kind" in self.model_fields_set and not self._has_kinds(found):
+            known = found["bounced"].by_name if "bounced" in found else ()
+            yield f"bounce_kind: {self.bounce_kind!r} is no single value of bounces; {allowed(self.bounce_kind, known)}"
         if unknown := [(place, name) for place, name in enumerate(self.contact or ()) if name not in profiles.readable]:
             yield from (f"contact[{place}]: {profiles.unreadable(name)}" for place, name in unknown)
         else:
             yield from self._contact_problems(profiles)
+
+    def _has_kinds(self, types: Mapping[str, EventType]) -> bool:
+        """Return whether there are bounces that say their kind."""
+        return "bounced" in types and self.single("bounce_kind", types["bounced"]) is not None
 
     def _contact_problems(self, profiles: Profiles) -> Iterator[str]:
         """Yield what is wrong with the properties that name a contact; absent, these are the identifiers."""

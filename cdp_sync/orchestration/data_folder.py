@@ -46,6 +46,14 @@ class DataFolder:
         """Return the folder for the rows that one goal's run refused."""
         return self.path / "reports" / f"{run_id}__{goal}"
 
+    def unreported(self, goal: str) -> dict[str, Path]:
+        """Return the folders of refused rows that are not reported yet, by the run's id."""
+        from cdp_sync.model.expected_file import FAULTS_INDEX
+
+        found = sorted((self.path / "reports").glob(f"*__{goal}/{FAULTS_INDEX}"))
+        named = ((path.parent.name.partition("__"), path.parent) for path in found)
+        return {run_id: folder for (run_id, _, name), folder in named if name == goal}
+
     def sightings(self, connection: str, goal: str) -> Path:
         """Return the file that notes since when the files of a goal have had their size and time."""
         return self.path / "sightings" / f"{connection}__{goal}.json"
@@ -76,6 +84,16 @@ class DataFolder:
             with suppress(FileNotFoundError):  # another process removed it
                 if left.stat().st_mtime < oldest:
                     remove(left)
+                    removed += 1
+        return removed
+
+    def remove_reports(self, before: float) -> int:
+        """Remove the refused rows of runs that left them before a time, in seconds since 1970; return of how many."""
+        removed = 0
+        for folder in (self.path / "reports").glob("*__*"):
+            with suppress(FileNotFoundError):  # somebody removed it
+                if folder.stat().st_mtime < before:
+                    remove(folder)
                     removed += 1
         return removed
 

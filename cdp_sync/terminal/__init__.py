@@ -97,6 +97,9 @@ def print_goal(report: Report) -> None:
             say("  ", WARNING, f" {warning}")
     for reason, times in report.reasons:
         say((f"  {times:>6,}x", "yellow"), f" {reason}")
+    if isinstance(report, ImportReport):
+        for place in report.faults:
+            say(f"  Refused rows to correct: {place}")
     say()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from cdp_sync.model import COUNTERS, Counters, FileReport, FileState
 from cdp_sync.warehouse.session import Session
 
 
@@ -42,6 +43,18 @@ def known_files(session: Session, connection: str, goal: str) -> dict[str, Known
     for each in records:
         each |= {name: tuple(each[name] or ()) for name in ("fields", "source_fields")}
     return {each["path"]: KnownFile(**each) for each in records}
+
+
+def files_of_run(session: Session, run_id: str, connection: str, goal: str) -> tuple[FileReport, ...]:
+    """Return the files that a run of a goal has imported, in order."""
+    counters = ", ".join(f"coalesce({name}, 0) as {name}" for name in COUNTERS)
+    query = f"""
+        select path, {counters}
+        from warehouse.imported_file
+        where run_id = ? and connection = ? and goal = ?
+        order by rowid"""
+    records = session.records(query, [run_id, connection, goal])
+    return tuple(FileReport(each.pop("path"), FileState.IMPORTED, Counters(**each)) for each in records)
 
 
 def watermarks_of(session: Session, connection: str, goal: str) -> dict[str, str]:

@@ -23,8 +23,8 @@ _OF_GOALS = (
     "touchpoint", "touch_reservation", "capped_profile", "learned_file",
 )  # fmt: skip
 
-_FIRST = ("imported_file", "exported_goal", "run", "touch_reservation", "list_intent", "learned_file")
-"""What a goal writes first; of one that was killed, or has learned a file and not run, only this is there."""
+_FIRST = ("imported_file", "exported_goal", "run", "touch_reservation", "list_intent", "campaign", "learned_file")
+"""What a goal writes first; of one that was killed, that waits, or has only learned a file, nothing else is there."""
 
 
 def source_of(names: Names) -> UUID:

@@ -22,6 +22,7 @@ from cdp_sync.model.consistency import find_problems
 from cdp_sync.model.lifecycle import Lifecycle
 from cdp_sync.warehouse import sync_events
 from cdp_sync.warehouse.properties import sync_groups
+from cdp_sync.warehouse.renaming import adopt
 from cdp_sync_tests.bluecore.mailing import exports
 from cdp_sync_tests.exporting.exporter import NOON, Exporter
 from cdp_sync_tests.generated import SEED
@@ -109,10 +110,11 @@ class Campaigner(Exporter):
     """Runs of a campaign at times that the test gives."""
 
     profiles: Profiles = PROFILES
+    connection: str = "shop"
 
     def at(self, now: datetime) -> FileRun:
         """Return the next run, not yet started."""
-        return replace(self.next_run(), now=now)
+        return replace(self.next_run(), now=now, connection=self.connection)
 
     def export(self, now: datetime = NOON) -> ExportReport:
         """Run the campaign at a moment."""
@@ -270,6 +272,31 @@ def test_a_campaign_recurs_by_its_schedule(tmp_path: Path) -> None:
         )
     ]
     assert exported == [False, True, False, False, True, False]
+
+
+def renamed(campaigner: Campaigner) -> bool:
+    """Rename the connection of a campaign, with `was`; return whether there was something to go on with."""
+    campaigner.connection = "store"
+    return adopt(campaigner.warehouse, ("store", "big"), ("shop", None))
+
+
+def test_a_campaign_that_waits_is_kept_by_a_renamed_connection(tmp_path: Path) -> None:
+    """What the campaign was created with stays, also before it has exported anything."""
+    campaigner = exporter(tmp_path, campaign(at=NOON + timedelta(days=2)))
+    campaigner.export(NOON)
+    assert renamed(campaigner)
+    campaigner.goal = campaign({"definitions": {"customers": ["first_name"]}}, at=NOON + timedelta(days=2))
+    assert "The definitions have changed" in campaigner.export(NOON + timedelta(days=3)).warnings[0]
+
+
+def test_a_campaign_exports_once_under_two_names(tmp_path: Path) -> None:
+    """It exported after its connection was renamed, and before the former name was declared: it does not again."""
+    campaigner = exporter(tmp_path, campaign(at=NOON + timedelta(days=2)))
+    campaigner.export(NOON)
+    campaigner.connection = "store"
+    assert campaigner.export(NOON + timedelta(days=2)).path
+    assert renamed(campaigner)
+    assert campaigner.export(NOON + timedelta(days=3)).message.startswith("It was exported once")
 
 
 def test_a_killed_run_exports_again(tmp_path: Path) -> None:

@@ -79,6 +79,12 @@ def test_a_connection_that_is_read_again_has_the_same_goals() -> None:
         ),
         ({"integration": SENT | {"eligibility": {}}}, "found neither opted_in nor unsubscribed"),
         ({"integration": SENT | {"email": None}}, "email and phone: found neither"),
+        ({"integration": SENT | {"file_name": "a/b.csv"}}, "integration.file_name"),
+        ({"integration": SENT | {"file_name": "{campagn}.csv"}}, "found '{campagn}'; only `{campaign}` stands for"),
+        (
+            {"integration": SENT | {"definitions": {"customers": ["name", "email"]}}},
+            "definitions.customers[1]: email is the column 'email' as well; leave one out",
+        ),
         (
             {
                 "integration": SENT,

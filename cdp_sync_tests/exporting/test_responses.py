@@ -308,6 +308,21 @@ def test_a_delivery_that_was_not_recorded_is_repeated(tmp_path: Path) -> None:
     assert exporter.delivered() == first
 
 
+def test_an_event_that_is_of_another_mailing_now_leaves_the_former_one(tmp_path: Path) -> None:
+    """An event that was imported again with another mailing is in the rows of that mailing alone."""
+    exporter = Exporter(tmp_path)
+    exporter.hold([event("delivered"), event("delivered", person=2)])
+    exporter.run()
+    exporter.delivered()
+    exporter.now += timedelta(hours=1)
+    moved = f"update warehouse.event_email_delivered set campaign_id = 'summer', _written_at = '{exporter.now}'"
+    exporter.change(f"{moved} where event_id = 'e2'")
+    exporter.run()
+    found = {name: [row["email"] for row in rows] for name, rows in exporter.delivered().items()}
+    assert found == {"responses_spring.csv": [EMAILS[1]], "responses_summer.csv": [EMAILS[2]]}
+    assert exporter.run().counters == EventCounters()
+
+
 def test_a_changed_declaration_delivers_every_mailing_again(tmp_path: Path) -> None:
     """Other columns or another file make every delivered mailing due; other hours do not."""
     exporter = Exporter(tmp_path)
@@ -405,6 +420,7 @@ PROBLEMS = [
         goal(mailing="campain_id"),
         "mailing: 'campain_id' is no single value of these events; did you mean 'campaign_id'",
     ),
+    (goal(bounce_kind="kinds"), "bounce_kind: 'kinds' is no single value of bounces; did you mean 'kind'"),
     (goal(links=True, link="href"), "links: no clicks with the property 'href'"),
     (goal(contact=["mail"]), "contact[0]: 'mail' is unknown; did you mean 'email'"),
     (goal(contact=["likes"]), "contact: 'likes' holds several values"),

@@ -200,6 +200,18 @@ def test_the_job_reports_removed_runs(shop: Project, kept: dg.DagsterInstance) -
         assert session.value("select count(*) from warehouse.run") == 2
 
 
+def test_refused_rows_are_removed_with_runs_of_their_age(shop: Project, kept: dg.DagsterInstance) -> None:
+    """Faults files that stayed here hold personal data: they go after as many days as runs; younger ones stay."""
+    for name, days in (("old", SOME_DAYS), ("young", 20)):
+        folder = shop.data / "reports" / f"{name}__spotler__contacts"
+        folder.mkdir(parents=True)
+        (folder / "contacts.csv.faults.csv").touch()
+        ago = time.time() - days * 24 * 3600
+        os.utime(folder, (ago, ago))
+    maintain(shop, kept)
+    assert [path.name for path in (shop.data / "reports").iterdir()] == ["young__spotler__contacts"]
+
+
 def test_runs_without_work_are_removed_sooner(shop: Project, kept: dg.DagsterInstance) -> None:
     """Runs without work are removed after three days; runs with work, failed runs and other jobs stay."""
     worked = run(shop, kept, "customers_1.csv", days_ago=4)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp_sync.connectors.spotler.goals import SpotlerExchange
-from cdp_sync.importing.faults import write_faults
+from cdp_sync.importing.faults import unreported_faults
 from cdp_sync.importing.pipeline import link_identifiers, parse_files, upsert_profiles
 from cdp_sync.learning import read_learned
 from cdp_sync.model import ImportReport, Profiles
@@ -64,17 +64,23 @@ class Exchange(Importer):
         with self.warehouse.open("write") as session:
             keep_learned(session, self.connection, self.goal.name, found, datetime.now(UTC))
 
-    def hand_in(self, files: Mapping[str, Content]) -> tuple[ImportReport, dict[str, bytes]]:
-        """Import files into `/import`; return the report, and the faults files by the name of the file."""
+    def hand_in(
+        self, files: Mapping[str, Content], reports: Path | None = None
+    ) -> tuple[ImportReport, dict[str, bytes]]:
+        """Import files into `/import`; return the report, and the faults files by the name of the file.
+
+        Faults files are written into `reports`, or into the importer's folder.
+        """
         run = self.new_run()
+        place = (reports or self.folder / "reports") / run.run_id
         with self.warehouse.open("read") as session:
-            run = replace(run, goal=like(run.goal, learned_file(session, self.connection, self.goal.name)))
+            like_learned = like(run.goal, learned_file(session, self.connection, self.goal.name))
+        run = replace(run, goal=like_learned, faults=place)
         at = {f"/import/{name}": content for name, content in files.items()}
         parse_files(run, arrived(self.folder / run.run_id, at, NOON))
         link_identifiers(run)
         report = upsert_profiles(run)
-        with run.open("read") as session:
-            faults = write_faults(session, run, self.folder / "reports" / run.run_id)
+        faults = unreported_faults(place)
         return report, {path.removeprefix("/import/"): file.read_bytes() for path, (file, _) in faults.items()}
 
 

@@ -130,8 +130,10 @@ def test_a_run_without_files_is_not_mailed_about(mail_project: MailProject) -> N
 
 
 def test_a_directory_that_is_not_there_loses_no_faults(mail_project: MailProject) -> None:
-    """Where the server's directory is missing the faults file stays here, and the report says where."""
+    """Where the directory is missing the faults file stays here, and the report says where; `check` says so, too."""
     declare(mail_project, faults_directory="/nowhere")
+    checked = CliRunner().invoke(main, ["check", "spotler"])
+    assert (checked.exit_code, "/nowhere: " in checked.output) == (1, True)
     learn(mail_project)
     text = run(mail_project)
     [file] = (mail_project.project.data / "reports").glob("*/*")

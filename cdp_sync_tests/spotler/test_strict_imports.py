@@ -9,7 +9,9 @@ from random import Random
 import pytest
 from pydantic import ValidationError
 
-from cdp_sync.errors import FileRejected
+from cdp_sync.errors import DiskFull, FileRejected
+from cdp_sync.importing.faults import name_of
+from cdp_sync_tests.disks import Small, fill
 from cdp_sync_tests.generated import SEED
 from cdp_sync_tests.importing.workbooks import xls, xlsx
 from cdp_sync_tests.spotler.contacts import HEADER, PROFILES, RIGHT, Exchange, declared, exchange, importer
@@ -248,6 +250,48 @@ def _corrected(lines: list[str], separator: str, mark: str) -> str:
     return "".join(f"{line}\r\n" for line in fixed)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        b"a@x.nl;Ada;Delft;1;" + b"x" * 9_990 + b";surplus",
+        b"a@x.nl;" + b"x" * 2_100_000 + b";Delft;1;",
+        b"a@x.nl;A\xffda;Delft;1;",
+    ],
+    ids=["a long one", "one that is too long", "one in another encoding"],
+)
+def test_a_malformed_line_does_not_land_uncorrected(row: bytes, shop: Exchange) -> None:
+    """A line that is no row is refused again, as long as nobody has corrected it."""
+    _, faults = shop.hand_in({"contacts.csv": HEADER.encode() + row + b"\r\n"})
+    report, again = shop.hand_in({"contacts.csv.faults.csv": faults["contacts.csv"]})
+    assert (report.counters.rows_read, report.counters.rows_rejected, len(again)) == (1, 1, 1)
+    kept = [raw for (raw,) in shop.rows("select raw from warehouse.quarantine")]
+    assert all(len(raw) <= 10_000 and "\ufdd3" not in raw for raw in kept)
+
+
+def test_without_room_for_refused_rows_nothing_lands(shop: Exchange, small: Small) -> None:
+    """Rows that could not be handed back are not refused: the whole import waits for room."""
+    rows = {"contacts.csv": HEADER + "c@x.nl;Cem;Delft;1;\r\nd@x.nl;;Delft;1;\r\n"}
+    disk = small(1)
+    fill(disk)
+    with pytest.raises(DiskFull, match="refused rows cannot be written"):
+        shop.hand_in(rows, disk)
+    assert shop.column("city") == {}
+    (disk / "filling").unlink()
+    report, faults = shop.hand_in(rows, disk)
+    assert (report.counters.rows_applied, report.counters.rows_rejected) == (1, 1)
+    assert faults == {"contacts.csv": (HEADER + "d@x.nl;;Delft;1;\r\n").encode()}
+
+
+def test_a_long_name_of_a_file_loses_no_refused_rows(shop: Exchange) -> None:
+    """The name of a faults file has at most as many bytes as a name may have; two that begin alike differ."""
+    names = [f"contacts_{'ä' * 110}{last}.csv" for last in "ab"]
+    _, faults = shop.hand_in(dict.fromkeys(names, HEADER + "d@x.nl;;Delft;1;\r\n"))
+    assert list(faults) == names
+    placed = {name_of(f"/import/{name}", "0123456789") for name in names}
+    assert len(placed) == 2
+    assert all(len(name.encode()) < 255 - len(".part") and name.endswith(".faults.csv") for name in placed)
+
+
 def test_a_malformed_line_is_among_the_faults(shop: Exchange) -> None:
     """A line with too many fields is handed back as it is."""
     report, faults = shop.hand_in({"contacts.csv": RIGHT + "c@x.nl;Cem;Delft;1;;surplus\r\n"})
@@ -276,18 +320,28 @@ def test_a_file_that_cannot_be_learned_says_why(text: str, words: str, tmp_path:
         ({"format": {"header": False}}, "with a header"),
         ({"destination": {"list": "a|b"}, "format": {"multi_value": "|"}}, "the list's name holds '|'"),
         ({"max_megabytes": 0}, "greater than or equal to 1"),
+        ({"map": [{"field": "Total", "property": "total", "mode": "sum"}]}, r"map\[0\]\.mode: found sum"),
+        ({"events": [{"type": "visit", "time": "At"}]}, r"events\[0\]\.id: .* needed is an id"),
     ],
 )
 def test_what_a_strict_import_cannot_have_is_refused(attributes: dict[str, object], words: str) -> None:
-    """Processors that drop rows, and files without a header, are errors of the declaration."""
+    """Processors that drop rows, files without a header, and what a corrected row would do twice, are errors."""
     with pytest.raises(ValidationError, match=words):
         exchange(declared(**attributes))
 
 
-def test_faults_do_not_go_where_files_are_read() -> None:
+@pytest.mark.parametrize("directory", ["/import/", "/import", "/faults/../import", "/./import"])
+def test_faults_do_not_go_where_files_are_read(directory: str) -> None:
     """Faults files in the directory of a goal would be imported before they are corrected."""
     with pytest.raises(ValidationError, match="needed is another directory"):
-        exchange(declared(), report={"emails": ["a@x.nl"], "faults_directory": "/import/"})
+        exchange(declared(), report={"emails": ["a@x.nl"], "faults_directory": directory})
+
+
+@pytest.mark.parametrize("directory", ["", "/", ".", "faults/.."])
+def test_faults_have_a_directory_of_their_own(directory: str) -> None:
+    """They do not go where the account's other files are."""
+    with pytest.raises(ValidationError, match="needed is a directory for faults files alone"):
+        exchange(declared(), report={"emails": ["a@x.nl"], "faults_directory": directory})
 
 
 def test_the_properties_of_a_destination_are_checked() -> None:

@@ -1,13 +1,14 @@
 """What an author declares of audience exports: an integration, and the campaigns that use it, as goals."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
-from cdp_sync.model.export import ExportColumn, ExportFile, FileExportGoal
+from cdp_sync.model.export import ExportColumn, ExportFile, FileExportGoal, file_name
 from cdp_sync.model.format import ExportFormat
 from cdp_sync.model.occurrences import is_due, occurrences
 from cdp_sync.model.profile import Profiles
@@ -174,7 +175,20 @@ class Integration(Declared):
     def _reaches_people(self) -> "Integration":
         if not (self.email or self.phone):
             raise ValueError("email and phone: found neither; needed is the property of one of them at least")
+        places: dict[str, str] = {}
+        for place, column in self.placed_columns:
+            if places.setdefault(column.field, place) != place:
+                raise ValueError(
+                    f"{place}: {places[column.field]} is the column {column.field!r} as well; leave one out"
+                )
         return self
+
+    @field_validator("file_name")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if unknown := re.search(r"\{(?!campaign\})[^}]*\}?", value):
+            raise ValueError(f"found {unknown[0]!r}; only `{{campaign}}` stands for something")
+        return file_name(value)
 
     @property
     def placed_columns(self) -> Iterator[tuple[str, ExportColumn]]:

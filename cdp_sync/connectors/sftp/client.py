@@ -236,7 +236,9 @@ class SftpClient:
 
 
 def check(connection: SftpConnection, _profiles: Profiles) -> Iterator[tuple[str, bool]]:
-    """List the directories of all goals; yield in sentences what was found, and whether that is as it should be.
+    """List the directories of all goals, and that of faults files.
+
+    Yield in sentences what was found, and whether that is as it should be.
 
     Raises:
         ServerRefused: The server does not let us in.
@@ -246,6 +248,7 @@ def check(connection: SftpConnection, _profiles: Profiles) -> Iterator[tuple[str
     directories += [goal.directory for goal in connection.export_profiles]
     directories += [goal.directory for goal in connection.event_exports]
     directories += [goal.directory for goal in connection.response_exports]
+    directories += [connection.faults_directory] if connection.faults_directory else []
     with SftpClient(connection.server) as server:
         for directory in dict.fromkeys(directories):
             try:

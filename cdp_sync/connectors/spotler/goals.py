@@ -6,6 +6,7 @@ destination is a mapping of its own: a static list is a value of a list property
 
 import json
 from collections.abc import Iterator
+from posixpath import normpath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -40,8 +41,10 @@ Destination = Literal["contacts", "suppression"] | StaticList
 
 
 def _no_root(directory: str) -> str:
-    if not directory.strip("/"):
-        raise ValueError("found the root directory; needed is a directory for faults files alone")
+    if normpath(directory).strip("/") in ("", "."):
+        raise ValueError(
+            "found the root directory, or that of the account; needed is a directory for faults files alone"
+        )
     return directory
 
 
@@ -80,12 +83,31 @@ class SpotlerImport(Files, ImportRules):
                 raise ValueError(f"processors[{index}]: found {processor.name}; a strict import drops no rows")
         if not self.link:
             raise ValueError("link: nothing says whose the rows are; needed is at least the address")
+        self._verify_rows_can_come_back()
         between = self.format.multi_value
         if between and isinstance(self.destination, StaticList) and between in self.destination.list:
             raise ValueError(f"destination: the list's name holds {between!r}, which `multi_value` splits at")
         if not self.format.header or self.format.trailer or self.format.record_type:
             raise ValueError("format: a strict import has files with a header, and without trailer and record_type")
         return self
+
+    def _verify_rows_can_come_back(self) -> None:
+        """Verify that a row may land a second time, corrected: one that landed without a refused value comes back.
+
+        Raises:
+            ValueError: It would add an amount again, or be another event.
+        """
+        for index, mapping in enumerate(self.map):
+            if mapping.mode == "sum":
+                raise ValueError(
+                    f"map[{index}].mode: found sum; a row that comes back corrected would be added again. Needed is "
+                    "another mode"
+                )
+        for index, event in enumerate(self.events):
+            if not event.id:
+                raise ValueError(
+                    f"events[{index}].id: a row that comes back corrected would be another event; needed is an id"
+                )
 
     def importing(self, connection: Connection, profiles: Profiles) -> StrictGoal:
         """Return the goal as the engine imports it."""
@@ -191,7 +213,7 @@ class SpotlerExchange(Connection):
     def _faults_stay_apart(self) -> "SpotlerExchange":
         directory = self.faults_directory
         for goal in self.import_profiles:
-            if directory is not None and goal.directory.rstrip("/") == directory.rstrip("/"):
+            if directory is not None and normpath(goal.directory) == normpath(directory):
                 raise ValueError(
                     f"report.faults_directory: the goal {goal.name} reads files in {directory}, and would import "
                     "refused rows before they are corrected; needed is another directory"

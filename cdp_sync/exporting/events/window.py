@@ -150,7 +150,10 @@ def _position(session: Session, run: EventRun, number: int, event: EventType) ->
 
 
 def _written_since(session: Session, event: EventType, since: datetime | None) -> tuple[datetime | None, list[date]]:
-    """Return when the latest event was written, and the days of those that are new; none where all are."""
+    """Return when the latest event was written, and the days of those that are new; none where all are.
+
+    With these are the days that they were of before.
+    """
     if since is None:
         return session.value(f"select max(event._written_at) from {_table(event)}"), []
     query = f"""
@@ -158,7 +161,10 @@ def _written_since(session: Session, event: EventType, since: datetime | None) -
         from {_table(event)}
         where event._written_at > $since"""
     latest, days = session.row(query, {"since": since})
-    return latest, days or []
+    left = session.rows(
+        "select distinct day from warehouse.left_day where event_type = ? and written_at > ?", [event.name, since]
+    )
+    return latest, [*(days or []), *(day for (day,) in left)]
 
 
 def _days_after(session: Session, event: EventType, day: date | None, last: date) -> list[date]:

@@ -2,7 +2,7 @@
 insert into warehouse.exported_mailing by name
 select
     $goal_number as goal_number, mailing, any_value(written_at) as written_at, any_value(mailing.first_at) as first_at,
-    $scope as scope, any_value(row_hash) as row_hash
+    any_value(mailing.events) as events, $scope as scope, any_value(row_hash) as row_hash
 from staging.mailing
 left join staging.selected using (mailing)
 group by mailing

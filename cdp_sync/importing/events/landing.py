@@ -170,6 +170,7 @@ union all by name
                 shown.append("null::uuid as _named_profile")
             shown += [f"stored.{quote_identifier(name)}" for name in others]
             shown += ["stored.rowid as _place", "stored.event_id is null as _is_new"]
+            shown += ["stored.happened_at as _happened_before"] if "happened_at" in news else []
             moved = f" or coalesce(patch.profile_id <> {_before('profile_id')}, false)" if self.linked else ""
             shown.append(f"patch._contested{moved} as _contested")
             join = f"\nleft join {self.table} stored using (event_id){join}"
@@ -202,6 +203,9 @@ from event_patch patch{join}{differs}"""
         named = {name: written[name] for name in ("run_id", "connection", "goal")}
         yield fixed("warehouse.quarantine", f"{_SQL}/contested", {**named, "type": self.declared.name})
         if stored:
+            if "happened_at" in self.plain:
+                moment = {"type": self.declared.name, "written_at": written["written_at"]}
+                yield fixed("warehouse.left_day", f"{_SQL}/left_day", moment)
             replaced = f"delete from {self.table} where rowid in (select _place from changed_event where not _is_new)"
             yield Step(self.table, replaced)
         own = {"_written_at": "$written_at", "connection": "$connection", "goal": "$goal", "run_id": "$run_id"}

@@ -24,7 +24,7 @@ from cdp_sync.errors import FileRejected, ProcessorFailed
 from cdp_sync.importing.reading.csv_header import Head, check_columns
 from cdp_sync.importing.reading.excel import normalize_sheet, read_sheet
 from cdp_sync.importing.reading.normalize import AnyReader, NormalizedPart, in_utf_8, normalize
-from cdp_sync.importing.reading.records import BROKEN, RESERVED, UNREADABLE, read_lines, read_records
+from cdp_sync.importing.reading.records import LONGEST, UNREADABLE, read_lines, read_records
 from cdp_sync.importing.reading.survey import Survey
 from cdp_sync.importing.sources.archives import Part
 from cdp_sync.model import WHITE_SPACE, Format, ImportGoal, Members
@@ -293,6 +293,8 @@ READERS: Mapping[AnyReader, Reader] = {
 
 RAW_LIMIT = 10_000
 """Characters of a rejected row that the quarantine keeps."""
+WHOLE = LONGEST + 1
+"""Characters of a rejected row that is handed back: what is cut is too long to be a row."""
 
 
 def stage_rows(
@@ -304,11 +306,12 @@ def stage_rows(
     file: int,
     number: int,
     first_row: int,
+    kept: int = RAW_LIMIT,
 ) -> None:
     """Stage the rows of a part, with its rejected lines and the line numbers of its rows.
 
     `stage` fills `staging.staged` from the part. `file` and `number` are those of its file and its own, `first_row` is
-    the number of its first row.
+    the number of its first row. Of rejected lines so many characters are `kept`.
 
     Raises:
         FileRejected: The part holds another number of rows than its trailer states.
@@ -318,11 +321,11 @@ def stage_rows(
         READERS[part.reader].read(session, part, form)
         if part.head.columns:
             stage(part)
-        lines = {"file": file, "part": number, "head": part.head.lines, "marks": BROKEN + RESERVED}
+        lines = {"file": file, "part": number, "head": part.head.lines, "limit": kept, "opens": QUOTE_OPENS}
         gaps = {"part": number, "first_row": first_row}
         session.run(
             (
-                Step("staging.rejected", _REJECTED, {**lines, "limit": RAW_LIMIT, "opens": QUOTE_OPENS}),
+                Step("staging.rejected", _REJECTED, lines),
                 Step("staging.line_gap", _LINE_GAP, gaps),
             )
         )
@@ -356,12 +359,12 @@ _PART = """insert into staging.part
 select $part, $file, $name, $first_row, (select count(*) from staging.staged) - $first_row, $body_line"""
 
 _REJECTED = """insert into staging.rejected
-select $file, $part, line.n + $head, translate(line.raw, $marks, '??')[:$limit],
+select $file, $part, line.n + $head, line.raw[:$limit],
     case when in_quote and line.n > first then format('{}{}{}', reason, $opens, first + $head) else reason end
 from (select reason, in_quote, n as first, unnest(range(n, until + 1)) as n from reject) reject
 join (select rowid + 1 as n, raw from physical_line) line using (n)
 order by n"""
-"""The rejected lines of the part just staged from `record`."""
+"""The rejected lines of the part just staged from `record`, with the marks of what no text can hold."""
 
 _LINE_GAP = """insert into staging.line_gap
 select $part, $first_row + k, gap

@@ -26,7 +26,8 @@ from cdp_sync.model import WHITE_SPACE, Format, counted
 from cdp_sync.warehouse import Session, Step, quote_literal
 
 BROKEN, RESERVED = "\ufdd3", "\ufdd4"
-"""In a line: stand for a byte that is not UTF-8, and for a noncharacter."""
+"""In a line: stand for a byte that is not UTF-8, and for a noncharacter. A line that holds one is refused again."""
+MARKS = BROKEN + RESERVED
 
 _LONGEST_LINE = 64_000_000
 """Bytes of a line, at most."""

@@ -10,7 +10,7 @@ from cdp_sync.errors import NO_ROOM, DiskFull, FileRejected
 from cdp_sync.importing.delta.watermarks import cut_unfinished_line, highest_time_step, note_watermarks
 from cdp_sync.importing.reading.csv_header import check_columns
 from cdp_sync.importing.reading.normalize import NormalizedPart
-from cdp_sync.importing.reading.readers import READERS, stage_rows
+from cdp_sync.importing.reading.readers import RAW_LIMIT, READERS, WHOLE, stage_rows
 from cdp_sync.importing.reading.slices import slices
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.sources.archives import Part, naming, printable, unpack
@@ -240,7 +240,10 @@ class _File:
             if isinstance(delta, Window):
                 session.run([highest_time_step(delta, landed, run.goal, self.number)])
 
-        stage_rows(session, landed, run.goal.format, stage, file=self.number, number=part, first_row=first_row)
+        kept = WHOLE if run.goal.expected else RAW_LIMIT
+        stage_rows(
+            session, landed, run.goal.format, stage, file=self.number, number=part, first_row=first_row, kept=kept
+        )
 
     def _stage_step(self, columns: Columns, landed: NormalizedPart) -> Step:
         """Return the step that stages a part, whose rows are processed by then as far as that takes statements."""

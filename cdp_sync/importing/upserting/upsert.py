@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 from cdp_sync.errors import GoalFailed, ValueOutOfRange
 from cdp_sync.importing.delta.watermarks import land_watermarks
 from cdp_sync.importing.events.landing import land_events
+from cdp_sync.importing.faults import write_faults
 from cdp_sync.importing.linking.waiting import waiting_steps
+from cdp_sync.importing.reading.readers import RAW_LIMIT
+from cdp_sync.importing.reading.records import MARKS
 from cdp_sync.importing.report import report_of
 from cdp_sync.importing.run import ImportRun
 from cdp_sync.importing.staging.columns import Columns, staged_columns, with_merges
@@ -95,11 +98,13 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     session.run(
         (
             fixed("warehouse.imported_file", f"{SQL}/noted_file", run.goal_named),
-            fixed("warehouse.quarantine", f"{SQL}/rejected", run.key),
+            fixed("warehouse.quarantine", f"{SQL}/rejected", {**run.key, "marks": MARKS, "limit": RAW_LIMIT}),
         )
     )
     land_watermarks(session, run)
     report = report_of(session, run, merges, applied=staged)
+    if staged and run.faults:
+        write_faults(session, run, run.faults)
     write_run(session, run, report, now, time.time() - run.began if run.began else None)
     session.execute("commit")
     return report

@@ -5,7 +5,7 @@ The last two are the same wherever the rows come from: files of a server, or a p
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -83,22 +83,23 @@ class ImportSteps(GoalSteps[Rules]):
             from cdp_sync.importing.pipeline import upsert_profiles
 
             report = self._attempt(context, run, f"writing {report.noun}s", lambda: upsert_profiles(staged(run)))
-            report = self._hand_back(context, run, report)
             remove(run.staging)
         waiting = ((path, model.FileState(state), why) for path, state, why in linked["waiting"])
         report = report.with_files(model.FileReport(path, state, message=why) for path, state, why in waiting)
         report = replace(report, seconds=time.time() - linked["started"], note=linked.get("note", ""))
-        watcher().done(self.unique, report)
-        context.log.info(report.message)
-        note_import_checks(context, run.warehouse, self.key, anew=report.landed > 0)
-        yield from self._show(context, report)
+        with self._handing_back(context, run, report) as report:
+            watcher().done(self.unique, report)
+            context.log.info(report.message)
+            note_import_checks(context, run.warehouse, self.key, anew=report.landed > 0)
+            yield from self._show(context, report)
         forget_handles(context)
 
-    def _hand_back(
+    @contextmanager
+    def _handing_back(
         self, _context: dg.OpExecutionContext, _run: ImportRun, report: model.ImportReport
-    ) -> model.ImportReport:
-        """Hand refused rows back to the people whose they are, where the goal does that; return the report."""
-        return report
+    ) -> Iterator[model.ImportReport]:
+        """Hand refused rows back to the people whose they are, where the goal does that; yield the report to show."""
+        yield report
 
     def _show(self, context: dg.OpExecutionContext, report: model.ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         """Show the goal in the UI; what landed is shown also where the goal failed.
@@ -144,13 +145,14 @@ class ImportSteps(GoalSteps[Rules]):
             objectives=self.connection.objectives,
             again=bool(handle and handle["again"]),
             began=handle["started"] if handle else None,
+            faults=folder.reports(context.run_id, self.unique) if self.importing.expected else None,
         )
 
     def _attempt(self, context: dg.OpExecutionContext, run: ImportRun, doing: str, work: Callable[[], T]) -> T:
         watcher().phase(self.unique, doing)
 
         def give_up(error: CdpSyncError) -> None:
-            remove(run.folder)
+            remove(run.folder, *([run.faults] if run.faults else []))
             report = model.ImportReport(self.goal.name, error=str(error))
             if not isinstance(error, WarehouseUnusable | WarehouseLocked):
                 record_failure(run.warehouse, run, report)
@@ -253,45 +255,19 @@ class FileSteps(ImportSteps[model.FileGoal | model.FileGroupGoal]):
             arrivals = fetch_files(server, files, run.folder, progress=partial(watcher().arrived, self.unique))
             parse_files(run, arrivals, known, retry=bool(scanned["retry"]))
 
-    def _hand_back(
+    @contextmanager
+    def _handing_back(
         self, context: dg.OpExecutionContext, run: ImportRun, report: model.ImportReport
-    ) -> model.ImportReport:
-        """Write the rows that a strict goal refused to faults files, place these, and say so in the report's lines."""
+    ) -> Iterator[model.ImportReport]:
         if run.goal.expected is None:
-            return report
-        from cdp_sync.importing.faults import write_faults
-        from cdp_sync.importing.import_summary import summary_lines
-
-        folder = data_folder().reports(run.run_id, self.unique)
-        written: dict[str, tuple[Path, int]] = {}
-        try:
-            with run.open("read") as session:
-                written = write_faults(session, run, folder)
-        except (CdpSyncError, OSError) as error:  # what landed has landed
-            context.log.warning(f"The refused rows could not be written to a file; the quarantine has them. {error}")
-        faults = {path: (self._placed(context, run, path, file), rows) for path, (file, rows) in written.items()}
-        with suppress(OSError):  # it holds files that stay here, or does not exist
-            folder.rmdir()
-        return replace(report, lines=summary_lines(report, faults))
-
-    def _placed(self, context: dg.OpExecutionContext, run: ImportRun, path: str, file: Path) -> str:
-        """Put a faults file into the server's directory, if one is declared; return where it is then."""
-        from cdp_sync.importing.faults import name_of
+            yield report
+            return
+        from cdp_sync.orchestration.goals.handing_back import HandingBack
 
         directory = self.connection.faults_directory
-        if directory is None:
-            return str(file)
-        place = f"{directory.rstrip('/')}/{name_of(path, run.run_id)}"
-        try:
-            with self.client(context) as server:
-                server.publish(file, place)
-        except CdpSyncError as error:
-            context.log.warning(
-                f"The faults file stays in {file.parent}: it could not be put into {directory}. {error}"
-            )
-            return str(file)
-        file.unlink()
-        return f"{place} on the server"
+        handing_back = HandingBack(context, run, self.unique, directory, partial(self.client, context))
+        with handing_back.reported(report) as shown:
+            yield shown
 
     def _show(self, context: dg.OpExecutionContext, report: model.ImportReport) -> Iterator[dg.MaterializeResult[Any]]:
         if not is_backfill(context) or report.state == "failed":

@@ -1,5 +1,7 @@
 """The job `maintenance`, which removes old runs from Dagster's history: records, events, logs and handles.
 
+Rows that strict imports refused and that stayed in the data folder go when a run of their age does.
+
 What the catalog shows stays. A run is kept while its materialization or observation of a goal or segment is the latest.
 A file stays imported: its latest materialization is reported again without a run before its run is deleted.
 """
@@ -68,7 +70,7 @@ def _removes_runs(declared: Maintenance) -> dg.OpDefinition:
     @dg.op(
         description=(
             f"Remove runs that ended more than {kept} ago, those that found nothing to do after {idle_kept}, with "
-            "their logs, and what killed runs left."
+            "their logs, rows that strict imports refused then, and what killed runs left."
         ),
         out=dg.Out(dg.Nothing),
         required_resource_keys={"warehouse"},  # read once; without its pool, so that imports need not wait
@@ -80,7 +82,9 @@ def _removes_runs(declared: Maintenance) -> dg.OpDefinition:
                 return runs_with_work(session, run_ids)
 
         leftovers, now, until = data_folder().sweep(), datetime.now(UTC), time.monotonic() + _LONGEST
-        runs, done = forget_runs(context.instance, now - timedelta(days=declared.keep_runs_days), until)
+        before = now - timedelta(days=declared.keep_runs_days)
+        leftovers += data_folder().remove_reports(before.timestamp())
+        runs, done = forget_runs(context.instance, before, until)
         idle, idle_done = 0, False
         try:
             idle_before = now - timedelta(days=declared.keep_idle_runs_days)
