@@ -7,7 +7,7 @@ same profiles again, as long as the ledger cannot be written.
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -318,7 +318,7 @@ def _end(
     row_hash = f"xor(md5_number({line}), md5_number($fingerprint))::uuid"
     yield {"row_hash": row_hash, "problems": problems_of(rows, f"eligible and {kept}")}
     # As an enum: a million words take as long to store as a tenth of the rows' text.
-    words = {word: f"'{word}'::enum({', '.join(map(quote_literal, _ENDS))})" for word in _ENDS}
+    words = {word: f"'{word}'::{enum_of(_ENDS)}" for word in _ENDS}
     same = f"when row_hash = known_hash then {words['same']}" if compared else ""
     outside = f"when stage is null then {words['outside_lifecycle']}" if staged else ""
     capped = f"when capped_until is not null then {words['capped']}" if staged else ""
@@ -334,6 +334,11 @@ def _end(
         else {words["written"]}
     end"""
     yield {"ending": ending, "in_ledger": "known_hash is not null" if compared else "false"}
+
+
+def enum_of(words: Iterable[str]) -> str:
+    """Return the type whose values are these words, in this order."""
+    return f"enum({', '.join(map(quote_literal, words))})"
 
 
 def problems_of(rows: Rows, asked: str) -> str:

@@ -1,6 +1,7 @@
 """Exports a day's e-mail events to an OpenSSH server, beside one `copy` of DuckDB and OpenSSH's `sftp put`.
 
-Five columns, and the fifteen of Bluecore's file. The floor keeps no ledger; its rows are in order of time, too.
+Five columns, and the fifteen of Bluecore's file. The floor keeps no ledger. Its file has the same bytes but for the
+order of events that happened at the same time, and is brought to the server's disk as well.
 
 `python -m cdp_sync_tests.benchmarks.event_export_bench --events 1000000 --repeat 3`
 """
@@ -56,17 +57,20 @@ _MORE = {
     "email_link_clicked": f"{_ON_DEVICE}, 'https://example.com/' || md5(i::varchar) as url",
 }
 
-_TIME = "strftime({} at time zone 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00')"
-_KEY = "md5(concat('{0}', chr(31), event_id))"
+_TIME = "concat({0}::timestamp::date, 'T', {0}::timestamp::time, '+00:00')"
+"""The session's time zone is UTC."""
+_KEY = "md5(concat('{0}', chr(31), event_id)) as unique_key"
 _FIVE = "email, '{0}' as event, happened_at, " + _TIME.format("happened_at") + " as at, campaign_id, " + _KEY
 _FIFTEEN = (
     "email, '{1}' as event, happened_at, "
     + _TIME.format("happened_at")
-    + " as at, "
+    + " as event_time, "
     + _KEY
     + ", "
     + _TIME.format("_written_at")
-    + ", {device}, {user_agent}, campaign_id, campaign_name, null::varchar, null::varchar, subject, message_id, {url}"
+    + " as updated_at, {device} as device_type, {user_agent} as user_agent, campaign_id, campaign_name, "
+    + "null as campaign_classification, null as audience_id, subject as subject_line, message_id as nqe, "
+    + "{url} as click_url, null as reason"
 )
 
 
@@ -109,7 +113,8 @@ def copy_of(columns: int, file: Path) -> str:
                 and happened_at < timestamptz '2026-11-29 00:00:00Z'"""
         )
     rows = " union all ".join(selects)
-    return f"copy (select * exclude (happened_at) from ({rows}) order by happened_at) to '{file}' (format csv, header)"
+    ordered = f"select * exclude (happened_at) from ({rows}) order by happened_at"
+    return rf"copy ({ordered}) to '{file}' (format csv, header, new_line '\r\n')"
 
 
 @dataclass
@@ -119,6 +124,8 @@ class Setup:
     folder: Path
     server: OpenSshServer
     runs: int = 0
+    floor_size: int = 0
+    """Bytes of the floor's latest file."""
 
     def __post_init__(self) -> None:
         """Create the directory."""
@@ -139,7 +146,10 @@ class Setup:
                 session.execute(statement, {"count": events * share // 10})
 
     def product(self, columns: int, events: int) -> float:
-        """Return the seconds that the product's export takes, with a goal that has delivered nothing yet."""
+        """Return the seconds that the product's export takes, with a goal that has delivered nothing yet.
+
+        Its file is as large as that of the floor before.
+        """
         self.runs += 1
         own = self.folder / f"run{self.runs}"
         own.mkdir()
@@ -166,6 +176,7 @@ class Setup:
             report = export_events(run, client, self.folder / "uploads")
         taken = time.perf_counter() - began
         assert report.counters.events_written == events, report.message
+        assert [size for _, size, _ in report.files] == [self.floor_size]
         return taken
 
     def floor(self, columns: int, events: int) -> float:
@@ -184,8 +195,10 @@ class Setup:
             (rows,) = connection.execute(copy_of(columns, file)).fetchone() or (0,)
         with tempfile.TemporaryDirectory() as own:
             sftp(options, Path(own, "line"), f'put -f "{file}" "{self.outbox}/floor.csv"')
+        taken = time.perf_counter() - began
         assert rows == events
-        return time.perf_counter() - began
+        self.floor_size = file.stat().st_size
+        return taken
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def write_event_files(run: EventRun) -> tuple[LocalFile, ...]:
 
 def _draft(run: EventRun, number: int, part: str, rows: int) -> Draft:
     goal, chosen = run.goal, f"ending = 'written' and part = {quote_literal(part)}"
-    query = f"select line from staging.selected where {chosen} order by rowid"
+    query = f"select line from staging.selected where {chosen}"
     header = [column.field for column in goal.map]
     return Draft(
         run.folder, f"complete_{number}", run.text_name(part), header, query, rows, goal.format, goal.file, run.now

@@ -7,7 +7,7 @@ lost.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, Select, cast, false, literal_column, null, select, table, union_all
@@ -16,7 +16,7 @@ from cdp_sync.exporting.events.removing import old_file_steps
 from cdp_sync.exporting.events.rows import event_inputs, event_rows
 from cdp_sync.exporting.events.window import EVENT_HASH, Window, conditions_of, find_window, may_be_removed
 from cdp_sync.exporting.run import EventRun, ResponseRun
-from cdp_sync.exporting.select import Rows, allowed, on, problems_of
+from cdp_sync.exporting.select import Rows, allowed, enum_of, on, problems_of
 from cdp_sync.model import EVENT_COUNTERS, EventCounters, EventType
 from cdp_sync.segments.membership import PROFILE, is_in_segment
 from cdp_sync.segments.statements import SqlType, step
@@ -157,9 +157,9 @@ def _selected(run: EventRun, window: Window, rows: Rows, source: Step, *, keep_c
     made = on(source.sql, {"has_row": has_row, "eligible": f"allowed and {has_row}"})
     for level in (*rows.cells, *rows.finish, *rows.line):
         made = on(made, level)
-    cells = f"[{', '.join(f'{cell}::varchar' for cell in rows.shown.values())}]" if keep_cells else "null::varchar[]"
-    made = on(made, {"problems": problems_of(rows, "eligible"), "cells": cells})
-    made = _of_events(made, goal.format.row_delimiter) if goal.items else on(made, {"row_count": "1"})
+    cells = {"cells": f"[{', '.join(f'{cell}::varchar' for cell in rows.shown.values())}]"} if keep_cells else {}
+    made = on(made, {"problems": problems_of(rows, "eligible"), **cells})
+    made = _of_events(made, goal.format.row_delimiter, cells) if goal.items else on(made, {"row_count": "1"})
     event_hash = EVENT_HASH.format(type="event_type", id="event_id")
     row_hash = """case when eligible and problems is null then
         xor(md5_number(line), md5_number($fingerprint))::uuid
@@ -168,14 +168,15 @@ def _selected(run: EventRun, window: Window, rows: Rows, source: Step, *, keep_c
     parts = [*(["event_type"] if goal.by_type else []), *(["strftime(day, '%Y%m%d')"] if goal.by_day else [])]
     part = f"concat_ws('_', {', '.join(parts)})" if parts else "''"
     values = {**source.values, "fingerprint": run.fingerprint}
-    if not window.has_ledger:
+    if window.has_ledger:
+        judged = _judged(run, window, made, part)
+        values |= {"types": list(goal.events), "number": window.goal_number}
+        values |= {} if window.days is None else {"days": list(window.days)}
+    else:
         # Nothing is to be compared: each event that has a row is new, and so is its file.
         judged = on(made, {"part": part, "known_hash": "null", "is_known": "false", "is_due": "row_hash is not null"})
-        return Step("selected", _ENDED.format(judged), values)
-    judged = _judged(run, window, made, part)
-    values |= {"types": list(goal.events), "number": window.goal_number}
-    days = {} if window.days is None else {"days": list(window.days)}
-    return Step("selected", _ENDED.format(judged), values | days)
+    types, endings = enum_of(sorted(goal.events)), enum_of(_ENDINGS)
+    return Step("selected", _ENDED.format(judged, types=types, endings=endings, more=", ".join(["", *cells])), values)
 
 
 def _judged(run: EventRun, window: Window, made: str, part: str) -> str:
@@ -199,15 +200,19 @@ def _judged(run: EventRun, window: Window, made: str, part: str) -> str:
     )
 
 
-def _of_events(source: str, row_delimiter: str) -> str:
-    """Return one entry for each event whose items are rows: its lines in one text, its first problems."""
+def _of_events(source: str, row_delimiter: str, firsts: Iterable[str]) -> str:
+    """Return one entry for each event whose items are rows: its lines in one text, its first problems.
+
+    `firsts` are further columns of which it has the value of its first row.
+    """
+    more = "".join(f"    arg_min({name}, place) as {name},\n" for name in firsts)
     return f"""select
     event_type, event_id,
     any_value(profile_id) as profile_id, any_value(happened_at) as happened_at, any_value(allowed) as allowed,
     bool_and(has_row) as has_row, bool_and(eligible) as eligible,
     string_agg(line, {_LINE_BREAKS[row_delimiter]} order by place) as line,
     arg_min(problems, place) filter (problems is not null) as problems,
-    arg_min(cells, place) as cells, count(*) as row_count
+{more}    count(*) as row_count
 from (
 {source}
 )
@@ -232,6 +237,9 @@ select
     {is_due} as is_due
 from (select *, {stays} as stays from compared)"""
 
+_ENDINGS = ("without_consent", "without_items", "not_deliverable", "written", "same")
+
+# All columns are sorted with the lines, so what a million rows repeat is an enum, and ids stay only for the quarantine.
 _ENDED = """create or replace table staging.selected as
 with judged as (
 {0}
@@ -250,13 +258,14 @@ ended as (
     from judged
 )
 select
-    event_type, event_id, day, event_hash, part, ending, is_due, coalesce(is_known, false) as is_known,
-    event_id is null and known_hash is null as is_gone,
+    event_type::{types} as event_type, case when ending = 'not_deliverable' then event_id end as event_id,
+    day, event_hash, part, ending::{endings} as ending, is_due, coalesce(is_known, false) as is_known,
+    ended.event_id is null and known_hash is null as is_gone,
     case when ending = 'written' then line end as line,
     case when ending = 'written' then row_hash end as row_hash,
-    row_count, problems, cells
+    row_count, problems{more}
 from ended
-order by part, happened_at, event_type, event_id"""
+order by part, happened_at, event_type, ended.event_id"""
 
 
 def _reached(window: Window, run: EventRun) -> Step:

@@ -50,7 +50,7 @@ class Draft:
     """Its name on the server before it is packed."""
     header: Sequence[str]
     query: str
-    """What yields its lines, in order, as one column."""
+    """What yields its lines as one column, in the order of the table that it reads."""
     rows: int
     form: ExportFormat
     file: ExportFile
@@ -105,7 +105,7 @@ def _write_text(session: Session, draft: Draft, target: Path) -> None:
     form = draft.form
     options = f"""format csv, quote '', escape '', delimiter '', header {str(form.header).lower()},
         new_line '{_LINE_BREAKS[form.row_delimiter]}', use_tmp_file false"""
-    # Two threads take as long: to keep the order, each gathers its rows first.
+    # Two threads take as long: to keep the order of the table, each gathers its rows first.
     session.set("threads", "1")
     session.execute(
         f"""copy (select line as {quote_identifier(header_line(draft.header, form))} from ({draft.query}))

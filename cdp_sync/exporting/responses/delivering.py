@@ -21,7 +21,7 @@ def write_response_files(run: ResponseRun) -> tuple[LocalFile, ...]:
 
 def _draft(run: ResponseRun, part: int, mailing: str, link: str, rows: int) -> Draft:
     goal = run.goal
-    query = f"select line from staging.selected where ending = 'written' and part = {part} order by rowid"
+    query = f"select line from staging.selected where ending = 'written' and part = {part}"
     header = header_of(run, links=bool(link))
     name = run.text_name(mailing, link)
     return Draft(run.folder, f"complete_{part}", name, header, query, rows, goal.format, goal.file, run.now)
