@@ -117,13 +117,13 @@ def main() -> None:
     parser.add_argument("--once", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.once:
-        case, *files = asked.once
-        once(case, *map(Path, files))
+        case, workbook, text = asked.once
+        once(case, Path(workbook), Path(text))
         return
     tries: dict[str, list[tuple[dict[str, tuple[float, float]], float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder, name) for name in ("people.xlsx", "people.csv")]
-        write(*files, asked.rows)
+        files = workbook, text = Path(folder, "people.xlsx"), Path(folder, "people.csv")
+        write(workbook, text, asked.rows)
         for _ in range(asked.repeat):
             for case in (LIBRARY, WORKBOOK, TEXT):
                 command = [sys.executable, "-m", __spec__.name, "--once", case, *map(str, files)]
