@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import struct
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -196,6 +197,42 @@ def test_a_sheet_that_reaches_far_is_refused(tmp_path: Path, monkeypatch: pytest
     rows: list[list[Any]] = [["Email", "Name"], ["a@x.nl", "Ada"], *([[]] * 5), [None] * 9 + ["x"]]
     [file] = Importer(tmp_path, goal(format={"type": "xlsx"})).deliver({"/inbox/a.xlsx": xlsx(rows)}).files
     assert "The sheet reaches to the cell J8: 80 cells" in file.message
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the archive declares is compared with the allowance before anything is unpacked: damage is not found."""
+    book = io.BytesIO(xlsx([["Email", "Name"], *([f"{n}@x.nl", "Ada"] for n in range(2_000))]))
+    with zipfile.ZipFile(book) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+        sheet = archive.getinfo("xl/worksheets/sheet1.xml")
+    content = bytearray(book.getvalue())
+    middle = sheet.header_offset + sheet.compress_size // 2
+    content[middle : middle + 100] = bytes(100)
+    states = []
+    for allowed in (unpacked, unpacked - 1):
+        monkeypatch.setattr("cdp_sync.importing.sources.archives.FREE_ALLOWANCE", allowed)
+        monkeypatch.setattr("cdp_sync.importing.sources.archives.RATIO_ALLOWANCE", 1)
+        importer = Importer(tmp_path / str(allowed), goal(format={"type": "xlsx"}))
+        [file] = importer.deliver({"/inbox/a.xlsx": bytes(content)}).files
+        states.append(file.message)
+    assert "The workbook cannot be read" in states[0]
+    assert f"The workbook unpacks to {unpacked:,} bytes" in states[1]
+    assert f"At most {unpacked - 1:,} bytes are allowed" in states[1]
+
+
+def test_a_workbook_that_unpacks_to_more_than_it_declares_is_refused(tmp_path: Path) -> None:
+    """The size that a workbook's archive declares is a limit: no more than that is unpacked."""
+    book = xlsx([["Email", "Name"], *([f"{n}@x.nl", "Ada"] for n in range(200))])
+    with zipfile.ZipFile(io.BytesIO(book)) as archive:
+        sheet = archive.getinfo("xl/worksheets/sheet1.xml")
+    sizes = struct.pack("<II", sheet.compress_size, sheet.file_size)
+    assert book.count(sizes) == 2  # before the member, and in the directory
+    content = book.replace(sizes, struct.pack("<II", sheet.compress_size, 1_000))
+    importer = Importer(tmp_path, goal(format={"type": "xlsx"}))
+    [file] = importer.deliver({"/inbox/a.xlsx": content}).files
+    assert file.state == "failed"
+    assert "The workbook cannot be read" in file.message
+    assert importer.column("first_name") == {}
 
 
 def test_an_empty_sheet_is_an_empty_file(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ that Excel keeps. A date is written as `2026-01-31`, one with a time after midni
 date systems (1900, 1904); a truth value in the format's words. A formula has the value that was saved with it; an
 error, such as `#N/A`, is no value.
 
-The library makes Python values of all cells. A column of a chunk is converted as a whole, kind by kind.
+The library makes Python values of all cells. A column of a block is converted as a whole, kind by kind.
 """
 
 import re
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, time, timedelta
 from functools import reduce
@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 Row = list[Any]
 Texts = np.ndarray[Any, np.dtype[np.object_]]
 
-_CHUNK = 20_000
-"""Rows that are converted and handed on at a time."""
+_BLOCK = 1_000
+"""Rows that are converted at a time: so few that their cells stay in the processor's cache."""
+_BLOCKS = 20
+"""Blocks that are handed to DuckDB at a time: a statement for each would take as long as its conversion."""
 _ALL_DIGITS = 15
 """Characters of a number from which on it may have more digits than Excel keeps, or an exponent."""
 _MOST_CELLS = 25_000_000
@@ -194,7 +196,7 @@ def _read_head(rows: Iterator[Row], form: Format, goal: ImportGoal) -> tuple[Hea
         if not form.header:
             names = tuple(f"column{number}" for number, _ in enumerate(row, 1))
             return Head(goal.named(names), passed_over - 1), [row]
-        named = _texts(tuple(row), form)
+        named = _texts(row, form)
         names = tuple(str(name).replace("\r\n", "\n").strip() for name in named)
         return Head(goal.named(names), passed_over), []
     return None, []
@@ -209,30 +211,32 @@ def _load(session: Session, rows: Iterator[Row], head: Head, form: Format) -> in
     filled = " or ".join(f"trim({cell}) <> ''" for cell in cells)
     session.run([Step("record", f"create or replace temp table record (n bigint, {typed})")])
     insert = Step("record", f"insert into record select n, {values} from sheet_rows where {filled}")
+    blocks = iter(lambda: list(islice(rows, _BLOCK)), [])
+    converted = ([_texts(column, form) for column in zip(*block, strict=True)] for block in blocks)
     taken = 0
-    while chunk := list(islice(rows, _CHUNK)):
-        columns: dict[str, Any] = {"n": np.arange(taken + 1, taken + len(chunk) + 1)}
-        columns |= {cell: _texts(column, form) for cell, column in zip(cells, zip(*chunk, strict=True), strict=True)}
-        with session.lent(columns, "sheet_rows"):
+    while chunk := list(islice(converted, _BLOCKS)):
+        columns = dict(zip(cells, map(np.concatenate, zip(*chunk, strict=True)), strict=True))
+        first, taken = taken + 1, taken + sum(len(block[0]) for block in chunk)
+        with session.lent({"n": np.arange(first, taken + 1), **columns}, "sheet_rows"):
             session.run([insert])
-        taken += len(chunk)
     return taken - int(session.value("select count(*) from record"))
 
 
-def _texts(values: tuple[Any, ...], form: Format) -> Texts:
-    """Return a column's cells as text."""
+def _texts(values: Sequence[Any], form: Format) -> Texts:
+    """Return a column's cells as text; most columns hold one kind of values."""
+    kinds = set(map(type, values))
+    if len(kinds) == 1:
+        return np.array(_WRITTEN[kinds.pop()](values, form), dtype=object)
     cells = np.array(values, dtype=object)
-    kinds = set(map(type, values)) - {str}
-    if kinds:
-        kind_of = np.fromiter(map(id, map(type, values)), np.int64, len(values))
-        for kind in kinds:
-            chosen = kind_of == id(kind)
-            cells[chosen] = _WRITTEN[kind](cells[chosen], form)
+    kind_of = np.fromiter(map(id, map(type, values)), np.int64, len(values))
+    for kind in kinds - {str}:
+        chosen = kind_of == id(kind)
+        cells[chosen] = _WRITTEN[kind](cells[chosen].tolist(), form)
     return cells
 
 
-def _numbers(values: Texts, form: Format) -> Texts:
-    numbers = values.astype(np.float64)
+def _numbers(values: Sequence[float], form: Format) -> Texts:
+    numbers = np.array(values, dtype=np.float64)
     whole = (numbers == np.floor(numbers)) & (abs(numbers) < _EXACT)
     texts = np.empty(len(values), dtype=object)
     texts[whole] = list(map(str, numbers[whole].astype(np.int64).tolist()))
@@ -252,9 +256,9 @@ def _fraction(number: float) -> str:
     return f"{number:.22f}".rstrip("0").rstrip(".") if "e-" in text else f"{number:.0f}" if "e" in text else text
 
 
-def _truths(values: Texts, form: Format) -> Texts:
+def _truths(values: Sequence[bool], form: Format) -> list[str]:
     true, false = (form.booleans.true[0], form.booleans.false[0]) if form.booleans else ("true", "false")
-    return np.where(values.astype(bool), true, false).astype(object)
+    return [true if value else false for value in values]
 
 
 def _duration(span: timedelta) -> str:
@@ -262,15 +266,16 @@ def _duration(span: timedelta) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
 
-def _mapped(write: Callable[[Any], str]) -> Callable[[Texts, Format], list[str]]:
+def _mapped(write: Callable[[Any], str]) -> Callable[[Sequence[Any], Format], list[str]]:
     return lambda values, _form: list(map(write, values))
 
 
-_WRITTEN: Mapping[type, Callable[[Texts, Format], Any]] = {
+_WRITTEN: Mapping[type, Callable[[Sequence[Any], Format], Sequence[str] | Texts]] = {
+    str: lambda values, _form: values,
     float: _numbers,
     int: _mapped(str),
     bool: _truths,
-    date: _mapped(str),
+    date: _mapped(date.isoformat),
     datetime: _mapped(str),
     time: _mapped(str),
     timedelta: _mapped(_duration),
