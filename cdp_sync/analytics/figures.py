@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -41,9 +41,7 @@ class Figures:
 
     def to_csv(self) -> str:
         """Return a file with a header and a row for each period or campaign."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.cells()])
-        return text.getvalue()
+        return "".join(f"{_record(cells)}\n" for cells in (self.columns, *self.cells()))
 
     def to_json(self) -> dict[str, Any]:
         """Return the rows and the total; amounts and rates are texts, which keep every digit."""
@@ -55,6 +53,13 @@ class Figures:
     def text(self, form: str) -> str:
         """Return the content of a file, `csv` or `json`."""
         return self.to_csv() if form == "csv" else json.dumps(self.to_json(), indent=2, default=str) + "\n"
+
+
+def _record(cells: Iterable[Any]) -> str:
+    """Return cells as a line of CSV; quotes are around every line break, as `\\r\\n` ends a record of the writer."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n")
 
 
 def with_shares(row: Row, shares: Mapping[str, tuple[str, str]]) -> Row:
