@@ -56,7 +56,7 @@ class Figures:
 
 
 def _record(cells: Iterable[Any]) -> str:
-    """Return cells as a line of CSV; quotes are around every line break, as `\\r\\n` ends a record of the writer."""
+    """Return cells as a line of CSV. The writer puts quotes around the line breaks that it ends records with: both."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow(cells)
     return text.getvalue().removesuffix("\r\n")
