@@ -1,7 +1,8 @@
 """The rows that a strict import refused, as a file of the import's own shape: corrected, it can be imported.
 
 It has the columns of the file that was learned, the goal's separator and encoding, and the cells as they were
-delivered. A refused row is one that did not land, or of which a value did not; of people without consent there is none.
+delivered. Where a file has malformed lines, which stay as they are, the columns stand in the order of that file. A
+refused row is one that did not land, or of which a value did not; of people without consent there is none.
 
 The files are written before the import is committed, with an index beside them that stays until they are reported:
 where a process is killed in between, a later run reports them, if the import was committed.
@@ -9,7 +10,7 @@ where a process is killed in between, a later run reports them, if the import wa
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,7 +36,7 @@ with refused as (
     select fresh.row from staging.fresh fresh join staging.assigned assigned using (row)
     where fresh.invalid is not null and assigned.outcome <> 'without_consent'
 )
-select file.path, staged.source_cells, null as raw
+select file.path, staged.source_cells
 from staging.staged staged
 join staging.file file using (file)
 where file.state = 'staged' and staged.filtered = 0 and staged.source_cells is not null
@@ -43,11 +44,12 @@ where file.state = 'staged' and staged.filtered = 0 and staged.source_cells is n
 order by file.file, staged.rowid"""
 
 _REJECTED = """
-select file.path, null as source_cells, rejected.raw
+select file.path, rejected.raw, part.columns
 from staging.rejected rejected
 join staging.file file using (file)
+join staging.part part using (part)
 where file.state = 'staged'
-order by file.file, rejected.line"""
+order by file.file, part.part, rejected.line"""
 
 
 def write_faults(session: Session, run: ImportRun, folder: Path) -> Faults:
@@ -57,15 +59,10 @@ def write_faults(session: Session, run: ImportRun, folder: Path) -> Faults:
         DiskFull: There is no room for them.
         Terminal: They cannot be written for another reason.
     """
-    found: dict[str, list[str]] = {}
-    form = run.goal.format
-    for path, cells, raw in (*session.rows(_REFUSED), *session.rows(_REJECTED)):
-        found.setdefault(path, []).append(raw if cells is None else _record(cells, form))
-    columns = run.goal.expected.columns if run.goal.expected else ()
-    head = [""] * form.skip_rows + [_record(columns, form)]
+    form, found = run.goal.format, _lines_of(session, run)
     try:
         private_folder(folder)
-        written = {path: (_write(folder, path, [*head, *lines], form), len(lines)) for path, lines in found.items()}
+        written = {path: (_write(folder, path, lines, form), len(lines) - 1) for path, lines in found.items()}
         index = {path: (file.name, rows) for path, (file, rows) in written.items()}
         write_private(folder / FAULTS_INDEX, json.dumps(index))
     except OSError as problem:
@@ -75,6 +72,24 @@ def write_faults(session: Session, run: ImportRun, folder: Path) -> Faults:
             remedy="Make room in the data folder, or correct its permissions, and run again. Nothing has landed.",
         ) from problem
     return written
+
+
+def _lines_of(session: Session, run: ImportRun) -> Mapping[str, Sequence[str]]:
+    """Return the header and the refused rows by file: first those whose cells are known, then malformed lines."""
+    form, learned = run.goal.format, run.goal.expected.columns if run.goal.expected else ()
+    rejected: dict[str, list[str]] = {}
+    orders: dict[str, Sequence[str]] = {}
+    for path, raw, columns in session.rows(_REJECTED):
+        rejected.setdefault(path, []).append(raw)
+        orders.setdefault(path, columns)
+    found: dict[str, list[str]] = {}
+    for path, cells in session.rows(_REFUSED):
+        cell = dict(zip(learned, cells, strict=True))
+        found.setdefault(path, []).append(_record([cell[name] for name in orders.get(path, learned)], form))
+    return {
+        path: [_record(orders.get(path, learned), form), *found.get(path, ()), *rejected.get(path, ())]
+        for path in {**found, **rejected}
+    }
 
 
 def unreported_faults(folder: Path) -> Faults:
@@ -93,10 +108,11 @@ def note_reported(folder: Path) -> None:
         folder.rmdir()
 
 
-def _write(folder: Path, path: str, lines: Iterable[str], form: Format) -> Path:
+def _write(folder: Path, path: str, lines: Sequence[str], form: Format) -> Path:
     target = folder / f"{_base_of(path)}{FAULTS}"
     write_private(target, "")
-    target.write_bytes("".join(f"{line}\r\n" for line in lines).encode(form.encoding, "replace"))
+    every = [*[""] * form.skip_rows, *lines]
+    target.write_bytes("".join(f"{line}\r\n" for line in every).encode(form.encoding, "replace"))
     return target
 
 
@@ -106,10 +122,16 @@ def _record(cells: Iterable[str | None], form: Format) -> str:
 
 def _cell(cell: str, form: Format) -> str:
     """Return a cell as the goal reads it: quoted where it holds what separates cells or rows."""
-    if form.escape:
-        cell = cell.replace(form.escape, form.escape * 2)
     quote = form.quote
-    needs_quotes = any(sign in cell for sign in (form.separator, "\r", "\n", quote or "\n")) or cell != cell.strip()
+    if form.escape:
+        cell = cell.replace("\\", "\\\\")
+    if form.escape and not quote:
+        for sign, escaped in ((form.separator, "\\" + form.separator), ("\r", "\\r"), ("\n", "\\n")):
+            cell = cell.replace(sign, escaped)
+    begins_comment = form.comment is not None and cell.startswith(form.comment)
+    needs_quotes = (
+        begins_comment or cell != cell.strip() or not set(cell).isdisjoint({*form.separator, "\r", "\n", quote})
+    )
     return f"{quote}{cell.replace(quote, quote * 2)}{quote}" if quote and needs_quotes else cell
 
 

@@ -70,6 +70,8 @@ class EventColumn(Declared):
     """The same text for every event."""
     types: tuple[str, ...] = ()
     """With `event`: only of events of these types; empty in all others. Absent: of every type that has the property."""
+    named: tuple[str, ...] = ()
+    """With `event`: only of events with these names, which a column with `event_type` gives; empty in all others."""
     optional: bool = False
     """With `event`: the column is empty where no type has the property; otherwise that is a mistake."""
     required: bool = False
@@ -81,8 +83,8 @@ class EventColumn(Declared):
         if len(kinds) != 1:
             found = " and ".join(kinds) or "none of them"
             raise ValueError(f"found {found}; a column holds exactly one of {', '.join(EVENT_COLUMN_KINDS)}")
-        if (self.types or self.optional) and not self.event:
-            raise ValueError("types and optional: they go with `event`, a property of the event")
+        if (self.types or self.named or self.optional) and not self.event:
+            raise ValueError("types, named and optional: they go with `event`, a property of the event")
         return self
 
     def holders(self, types: Iterable[EventType]) -> list[EventProperty]:
@@ -140,6 +142,11 @@ class EventExportGoal(Goal):
         if self.keep_days and not (self.by_day or self.has_timestamp):
             raise ValueError("keep_days: each run replaces the file; needed is a day or a time in the files' names")
         return self
+
+    @property
+    def event_names(self) -> Mapping[str, str | NamesByValue]:
+        """The names of its events by type, as the first column that gives names has them; empty: none does."""
+        return next((column.event_type for column in self.map if isinstance(column.event_type, Mapping)), {})
 
     @property
     def by_type(self) -> bool:
@@ -230,6 +237,7 @@ class EventExportGoal(Goal):
             yield from _problems("property", column.property, found, list(profiles.readable), self.format)
         elif column.event:
             yield from _unknown("types", column.types, self.events)
+            yield from _unnamed(column.named, self.event_names.values())
             types = [event for event in self.types(profiles) if not column.types or event.name in column.types]
             names = list(dict.fromkeys(name for event in types for name in event.by_name))
             held = column.holders(types)
@@ -250,6 +258,17 @@ class EventExportGoal(Goal):
 def _unknown(key: str, names: Iterable[str], events: Sequence[str]) -> Iterator[str]:
     yield from (
         f"{key}: {name!r} is no type of the goal; {allowed(name, events)}" for name in names if name not in events
+    )
+
+
+def _unnamed(names: Iterable[str], namings: Iterable[str | NamesByValue]) -> Iterator[str]:
+    """Yield which of these no column gives to events."""
+    by_value = ([each] if isinstance(each, str) else each.names.values() for each in namings)
+    known = [name for each in by_value for name in each]
+    yield from (
+        f"named: {name!r} is no name that `event_type` gives; {allowed(name, known)}"
+        for name in names
+        if name not in known
     )
 
 

@@ -22,7 +22,7 @@ _FORMAT_AT_FIRST = {
 declare them stay what they were before such settings came."""
 _AFFECTS_EVENT_EXPORT = {"directory", "file", "format", "map", "window", "split", "rows", "items"}
 _AFFECTS_RESPONSES = {"mailing", "bounce_kind", "link", "contact", "directory", "file", "format", "links"}
-_COLUMN_SINCE = {"written_at", "types", "optional", "required"}
+_COLUMN_SINCE = {"written_at", "types", "named", "optional", "required"}
 _TYPE_SINCE = ("among", "group_type")
 """Of a property's type, what counts where it is declared."""
 _NO_TYPE = {"title", "merge", "unique", "personal"}

@@ -17,11 +17,12 @@ from cdp_sync.analytics import Figures, Timeframe, bar_chart, last_days, view_ca
 from cdp_sync.analytics.timeframe import LAST
 from cdp_sync.errors import UnknownName
 from cdp_sync.merging import merge_by_hand
-from cdp_sync.model import Profiles
+from cdp_sync.model import FileGoal, Profiles
 from cdp_sync.warehouse import Warehouse
 from cdp_sync_tests.analytics.figures_oracle import World, period_of
 from cdp_sync_tests.analytics.generated_world import MAILS, day, generated, only, profiles, stored
 from cdp_sync_tests.generated import SEED
+from cdp_sync_tests.trail.importer import Importer, check_adds_up
 
 FRAMES = [
     Timeframe(day(10), day(38), "day"),
@@ -238,6 +239,54 @@ def test_names_of_campaigns_come_back(name: str) -> None:
     read = csv.reader(io.StringIO(figures.to_csv(), newline=""))
     assert list(read) == [["campaign", "name", "sends"], [name, "", "3"], ["", "", "3"]]
     assert json.loads(figures.text("json"))["rows"][0]["campaign"] == name
+
+
+AWKWARD = ('say "hi"', "a,b;c|d\te", "line\nbreak", "x\r\ny", "re\rturn", "Jürgen 😀", " x ", "0171", "=1+1", "'")
+
+
+def test_a_file_comes_back_through_an_import(tmp_path: Path) -> None:
+    """Campaigns with awkward names, decimals, days, and figures without a value are read as they were counted."""
+    declared = profiles()
+    mails = [
+        {
+            "type": kind,
+            "event_id": f"{kind}{number}",
+            "profile_id": UUID(int=1),
+            "happened_at": datetime(2026, 3, 1, 12, number, tzinfo=UTC),
+            "campaign_id": name,
+            "campaign_name": f"{name}{name}",
+            "message_id": None,
+        }
+        for number, name in enumerate(AWKWARD)
+        for kind in ("email_delivered", "email_opened", "email_link_clicked")[: 1 + number % 3]
+    ]
+    order = {"type": "order", "event_id": "o", "profile_id": UUID(int=1), "total_revenue": Decimal("1234567890.1234")}
+    order["happened_at"] = datetime(2026, 3, 2, tzinfo=UTC)
+    person = {"profile_id": UUID(int=1), "created_at": datetime(2026, 3, 1, tzinfo=UTC), "email": None, "number": "1"}
+    warehouse = stored(World([person], [*mails, order]), tmp_path / "here", declared)
+    frame = Timeframe(date(2026, 3, 1), date(2026, 3, 3), "day")
+    for view, key in (("campaigns", "campaign"), ("performance", "period"), ("identification", "period")):
+        figures = look(warehouse, view, frame, declared)
+        types = {
+            name: "decimal" if name.endswith(("_rate", "revenue", "value")) else "number" for name in figures.names
+        }
+        types |= {name: "date" if name == "period" else "text" for name in figures.keys}
+        properties = [{"name": name, "type": types[name]} for name in figures.columns if name != key]
+        properties += [{"name": "key", "identifier": True}, {"name": key, "type": types[key]}]
+        goal = {
+            "name": "back",
+            "link": [{"field": key, "property": "key"}],
+            "map": [{"field": name, "property": name} for name in figures.columns],
+        }
+        back = Importer(
+            tmp_path / view, FileGoal.model_validate(goal), Profiles.model_validate({"properties": properties})
+        )
+        report = back.deliver({f"/{view}.csv": figures.to_csv()})
+        check_adds_up(report)
+        assert (report.state, report.counters.values_invalid) == ("success", 0), report.reasons
+        found = back.rows(f"select {', '.join(figures.columns)} from warehouse.profile")
+        assert sorted(found, key=repr) == sorted(map(tuple, figures.cells()), key=repr)
+        assert len(found) == (len(AWKWARD) if view == "campaigns" else 3)
 
 
 def test_timeframes_are_whole_days_that_have_passed() -> None:

@@ -34,6 +34,8 @@ MORE = [
     {"name": "audiences", "type": "number", "multiple": True},
     {"name": "mailing_run"},
     {"name": "run_time", "type": "datetime"},
+    *({"name": name} for name in ("source", "variant", "journey", "journey_title")),
+    {"name": "bot", "type": "boolean"},
     {"name": "tracking", "items": [{"name": "name", "identifier": True}, {"name": "value"}]},
 ]
 HALTED = [*({"name": name} for name in ("message_id", "campaign_id", "campaign_name", "subject")), *MORE]
@@ -46,7 +48,17 @@ PROPERTIES = {
     "audience_id": "audiences",
     "campaign_run_id": "mailing_run",
     "campaign_run_time": "run_time",
+    "variant_id": "variant",
 }
+ONLY_IN_1 = {
+    "unsubscribe_source": "source",
+    "journey_id": "journey",
+    "journey_name": "journey_title",
+    "tracking_parameters": "tracking",
+}
+ONLY_IN_2 = {"tracking_params": "tracking", "is_bot_click": "bot"}
+OPTIONAL = ["campaign_run_id", "campaign_run_time", "variant_id", "tracking_params", "is_bot_click"]
+"""Fields of generation 2 that have to be asked for."""
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
 AWKWARD = ('say "hi"', "a,b;c|d\te", "line\nbreak", "{}[]\\u0000", "Jürgen 😀", "null", "\\", "'", "=1+1", "x\r\ny")
 """Texts that a reader can get wrong."""
@@ -59,9 +71,9 @@ def profiles(**more: Any) -> Profiles:
 
 def esp(generation: int = 1, **declared: Any) -> dict[str, Any]:
     """Return the declaration of the file of events."""
-    tracking = {"tracking_parameters" if generation == 1 else "tracking_params": "tracking"}
-    optional = {"optional": ["campaign_run_id", "campaign_run_time", "tracking_params"]} if generation == 2 else {}
-    usual = {"directory": "/outbox", "generation": generation, "events": TYPES, "properties": PROPERTIES | tracking}
+    named = PROPERTIES | (ONLY_IN_1 if generation == 1 else ONLY_IN_2)
+    optional = {"optional": OPTIONAL} if generation == 2 else {}
+    usual = {"directory": "/outbox", "generation": generation, "events": TYPES, "properties": named}
     return usual | optional | declared
 
 
@@ -97,6 +109,7 @@ def _event(random: Random, name: str, serial: int, among: Mapping[str, Iterable[
         **{key: random.choice(tuple(values)) for key, values in among.items()},
         "audiences": random.choice((None, [7], [12, 3, 5])),
         "run_time": random.choice((None, MIDNIGHT)),
+        "bot": random.choice((None, True, False)),
     }
     names = random.sample(("source", "medium", "größe"), 2)
     made["tracking"] = random.choice((None, [{"name": each, "value": random.choice(AWKWARD)} for each in names]))
@@ -117,7 +130,10 @@ def exporter_of(folder: Path, goal: EventExportGoal) -> EventExporter:
 
 
 _VENDOR_NAMES = {source: name for name, source in TYPES.items() if isinstance(source, str)}
-_ON_DEVICES, _WITH_REASON = ("Open", "Click", "Unsubscribe"), ("Deferred", "Dropped", "Spam report", "Soft bounce")
+_ON_DEVICES, _WITH_REASON = (
+    ("Open", "Click", "Unsubscribe"),
+    ("Deferred", "Dropped", "Spam report", "Soft bounce", "Hard bounce"),
+)
 
 
 def written(kind: str, event: Mapping[str, Any], updated_at: datetime) -> dict[str, str]:
@@ -132,18 +148,23 @@ def written(kind: str, event: Mapping[str, Any], updated_at: datetime) -> dict[s
         "device_type": event.get("device") if name in _ON_DEVICES else None,
         "user_agent": event.get("user_agent") if name in _ON_DEVICES else None,
         "click_url": event.get("url") if name == "Click" else None,
+        "unsubscribe_source": event["source"] if name == "Unsubscribe" else None,
         "campaign_id": event["campaign_id"],
         "campaign_name": event["campaign_name"],
         "campaign_classification": event["classification"],
         "audience_id": "|".join(map(str, event["audiences"] or ())),
         "campaign_run_id": event["mailing_run"],
         "campaign_run_time": event["run_time"] and event["run_time"].isoformat(),
+        "variant_id": event["variant"],
         "subject_line": event["subject"],
         "tracking_parameters": tracking,
         "tracking_params": tracking,
         "nqe": event["message_id"],
         "unique_key": hashlib.md5(f"{kind}\x1f{event['event_id']}".encode()).hexdigest(),
         "updated_at": updated_at.isoformat(),
-        "reason": event.get("reason") if name in _WITH_REASON or kind == "email_bounced" else None,
+        "journey_id": event["journey"],
+        "journey_name": event["journey_title"],
+        "is_bot_click": "" if name != "Click" or event["bot"] is None else str(event["bot"]).lower(),
+        "reason": event.get("reason") if name in _WITH_REASON else None,
     }
     return {key: value or "" for key, value in found.items()}

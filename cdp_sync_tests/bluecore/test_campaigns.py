@@ -37,6 +37,7 @@ PROPERTIES: list[dict[str, Any]] = [
     {"name": "spent", "type": "decimal"},
     {"name": "likes", "multiple": True},
     {"name": "born", "type": "date"},
+    {"name": "seen", "type": "datetime"},
     {"name": "opted", "type": "boolean"},
     {"name": "out", "type": "boolean"},
 ]
@@ -55,7 +56,7 @@ INTEGRATION = {
     "directory": "/outbox",
 }
 FIELDS = ["email", "phone", "first_name", "spent", "likes", "born", "eligibility"]
-NAMES = ("Ada", 'O\'Neill, "Bo"', "Zoë\nline", "a|b;c\td", " x ", None)
+NAMES = ("Ada", 'O\'Neill, "Bo"', "Zoë 😀\nline", "a|b;c\td", " x ", "0171", "|", "=1+1", "x\r\ny", None)
 
 
 def campaign(integration: dict[str, Any] | None = None, **declared: Any) -> FileExportGoal:
@@ -129,6 +130,7 @@ def exporter(folder: Path, goal: FileExportGoal, everybody: list[dict[str, Any]]
 
 
 ALL = ("unsubscribed", "opted-in", "known")
+SEEN = (None, datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC), datetime(1999, 12, 31, 23, 0, tzinfo=UTC))
 SIGNS = {"comma": ",", "pipe": "|", "tab": "\t", "semicolon": ";"}
 
 
@@ -319,25 +321,49 @@ def test_a_preview_creates_no_campaign(tmp_path: Path) -> None:
     assert preview_export(planned(campaigner.at(NOON), create=False)).header == tuple(FIELDS)
 
 
-def test_the_file_comes_back_with_the_same_values(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("delimiter", "encoding", "row_delimiter", "header", "multi_value"),
+    [
+        ("comma", "utf-8", "windows", True, "|"),
+        ("semicolon", "utf-16", "linux", False, "|"),
+        ("pipe", "utf-16", "windows", True, ", "),
+        ("tab", "utf-8", "linux", False, "||"),
+    ],
+)
+def test_the_file_comes_back_with_the_same_values(
+    delimiter: str, encoding: str, row_delimiter: str, header: bool, multi_value: str, tmp_path: Path
+) -> None:
     """An import with the same settings gives profiles with the values that were exported."""
-    campaigner = exporter(tmp_path / "here", campaign({"column_delimiter": "semicolon", "encoding": "utf-16"}))
+    written = {"column_delimiter": delimiter, "encoding": encoding, "row_delimiter": row_delimiter, "header": header}
+    names = ["first_name", "spent", "likes", "born", "seen"]
+    sent = {"definitions": {"customers": names}, "multi_value": multi_value}
+    everybody = [person | {"seen": SEEN[place % 3]} for place, person in enumerate(people())]
+    for person in everybody[::7]:
+        person["likes"] = ["0171", 'tea; "x"\ty', "Zoë\nline"]
+    campaigner = exporter(tmp_path / "here", campaign(written | sent), everybody)
     campaigner.export()
-    names = ["first_name", "spent", "likes", "born"]
+    columns = ["email", "phone", *names]
+    fields = columns if header else [f"column{number}" for number, _ in enumerate(columns, start=1)]
     declared = {
         "name": "back",
         "directory": "/inbox",
-        "link": [{"field": name, "property": name} for name in ("email", "phone")],
-        "format": {"separator": ";", "encoding": "utf-16", "multi_value": "|"},
-        "map": [{"field": name, "property": name, "mode": "add" if name == "likes" else "set"} for name in names],
-    }
+        "link": [{"field": field, "property": name} for field, name in zip(fields[:2], columns[:2], strict=True)],
+        "format": {
+            "separator": SIGNS[delimiter], "encoding": encoding, "header": header, "multi_value": multi_value,
+        },
+        "map": [
+            {"field": field, "property": name, "mode": "add" if name == "likes" else "set"}
+            for field, name in zip(fields[2:], names, strict=True)
+        ],
+    }  # fmt: skip
     importer = Importer(tmp_path / "there", FileGoal.model_validate(declared), PROFILES)
-    check_adds_up(importer.deliver({"/inbox/big.csv": campaigner.delivered()}))
-    columns = "email, phone, first_name, spent, list_sort(likes), born"
+    report = importer.deliver({"/inbox/big.csv": campaigner.delivered()})
+    check_adds_up(report)
+    assert report.counters.values_invalid == 0
     reached = "spent >= 10 and (email is not null or phone is not null)"
-    query = f"select {columns} from warehouse.profile where {reached} order by all"
+    query = f"select {', '.join(columns)} from warehouse.profile where {reached} order by all"
     assert importer.rows(query) == campaigner.rows(query)
-    assert len(importer.rows(query)) == len(rows(people(), ALL))
+    assert len(importer.rows(query)) == len(rows(everybody, ALL))
 
 
 DAGSTER = {"namespace": "acme", "integration": {"vendor": "Files.com", "directory": "/outbox", "definitions": {}}}

@@ -112,8 +112,8 @@ def test_what_does_not_fit_together_is_refused(declared: dict[str, Any], problem
         ),
         ({"esp_events": esp(email="mail")}, "esp_events.email: 'mail' is unknown"),
         (
-            {"esp_events": esp(properties={"journey_id": "journey"})},
-            "esp_events.properties.journey_id: 'journey' is unknown",
+            {"esp_events": esp(properties={"journey_id": "way"})},
+            "esp_events.properties.journey_id: 'way' is unknown",
         ),
         ({"unsubscribes": OUT | {"event": "unsubscribed"}}, "unsubscribes.event: 'unsubscribed' is unknown"),
         ({"integration": SENT | {"phone": "tel"}}, "integration.phone.property: 'tel' is unknown"),

@@ -7,6 +7,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pandas as pd
@@ -16,6 +17,10 @@ from cdp_sync.model import FileGoal
 from cdp_sync_tests.bluecore.mailing import (
     AWKWARD,
     MIDNIGHT,
+    ONLY_IN_1,
+    OPTIONAL,
+    PROPERTIES,
+    TYPES,
     esp,
     exporter_of,
     generated,
@@ -25,6 +30,7 @@ from cdp_sync_tests.bluecore.mailing import (
     written,
 )
 from cdp_sync_tests.exporting.event_exporter import EventExporter
+from cdp_sync_tests.exporting.event_exporter import profiles as event_profiles
 from cdp_sync_tests.trail.importer import Importer, check_adds_up
 
 FIRST_PAGE = [
@@ -37,7 +43,6 @@ LATER_PAGE = [
     "email", "event", "event_time", "unique_key", "updated_at", "device_type", "user_agent", "campaign_id",
     "campaign_name", "campaign_classification", "audience_id", "subject_line", "nqe", "click_url", "reason",
 ]  # fmt: skip
-OPTIONAL = ["campaign_run_id", "campaign_run_time", "tracking_params"]
 UNSUBSCRIBES_PAGE = [
     "namespace", "email", "event", "event_time", "device_type", "user_agent", "campaign_id", "campaign_name",
     "campaign_classification", "audience_id", "campaign_run_id", "campaign_run_time", "variant_id",
@@ -80,7 +85,7 @@ def test_all_fields_of_the_page_in_its_order(generation: int, fields: list[str],
 
 def test_the_unsubscribe_export_has_the_fields_of_its_page(tmp_path: Path) -> None:
     """The people who clicked to unsubscribe, with the campaign that they did it in."""
-    declared = esp()["properties"]
+    declared = PROPERTIES | {"tracking_parameters": ONLY_IN_1["tracking_parameters"]}
     exporter = exporter_of(tmp_path, goal_of(unsubscribes={"directory": "/outbox", "properties": declared}))
     every = generated()
     hold(exporter, {kind: [event | {"_written_at": MIDNIGHT} for event in events] for kind, events in every.items()})
@@ -131,6 +136,35 @@ def test_one_file_for_each_type_of_events(tmp_path: Path) -> None:
     assert split.keys() == names
     together = sorted((row for rows in files_of(one).values() for row in rows), key=repr)
     assert sorted((row for rows in split.values() for row in rows), key=repr) == together
+
+
+def test_fields_of_some_events_stay_theirs_where_one_type_has_all(tmp_path: Path) -> None:
+    """A field that is only available for some events is empty for the others, if events are told by a property, too."""
+    every = [{"name": "action"}, *({"name": name} for name in ("device", "url", "reason", "source"))]
+    mail = {"name": "mail", "properties": every}
+    actions = {name: {"type": "mail", "property": "action", "equals": name} for name in TYPES}
+    goal = goal_of(esp_events=esp(events=actions, properties={"unsubscribe_source": "source"}))
+    later = goal_of(esp_events=esp(2, events=actions, properties={}))
+    held = {"device": "phone", "url": "https://example.com", "reason": "full", "source": "footer"}
+    found: dict[str, dict[str, str]] = {}
+    for number, each in enumerate((goal, later)):
+        exporter = EventExporter(tmp_path / str(number), each, event_profiles(event_types=[mail]))
+        exporter.now = MIDNIGHT + timedelta(days=5)
+        events = [
+            {"event_id": name, "profile_id": UUID(int=1), "happened_at": MIDNIGHT, "action": name} for name in TYPES
+        ]
+        exporter.hold([event | held for event in events], "mail")
+        exporter.run()
+        ((*rows,),) = files_of(exporter).values()
+        for row in rows:
+            found.setdefault(row["event"], {}).update(row)
+    of = {
+        "device_type": {"Open", "Click", "Unsubscribe"},
+        "click_url": {"Click"},
+        "unsubscribe_source": {"Unsubscribe"},
+        "reason": {"Deferred", "Dropped", "Spam report", "Soft bounce", "Hard bounce"},
+    }
+    assert {field: {name for name in TYPES if found[name][field]} for field in of} == of
 
 
 def test_the_json_column_can_be_read_by_any_reader(tmp_path: Path) -> None:

@@ -493,6 +493,25 @@ def test_a_column_can_be_of_some_types_only(tmp_path: Path) -> None:
     assert sorted(tuple(row.values()) for row in rows) == [("a", "x", ""), ("o1", "", "")]
 
 
+def test_a_column_can_be_of_events_of_some_names_only(tmp_path: Path) -> None:
+    """With `named` a column is empty for all events of other names, also where one type has several."""
+    names = {"opened": "Open", "order": {"property": "campaign", "names": {"x": "Small order", "y": "Large order"}}}
+    columns = [
+        {"field": "id", "event_id": True},
+        {"field": "event", "event_type": names},
+        {"field": "total", "event": "total", "named": ["Large order"]},
+        {"field": "url", "event": "url", "named": ["Open"]},
+    ]
+    exporter = EventExporter(tmp_path, goal(map=columns))
+    exporter.hold([opened(1, url="u")])
+    orders = [order("a", campaign="x", total=Decimal(1)), order("b", campaign="y", total=Decimal(2))]
+    exporter.hold(orders, "order")
+    exporter.run()
+    (rows,) = exporter.delivered().values()
+    found = {row["id"]: (row["total"], row["url"]) for row in rows}
+    assert found == {"o1": ("", "u"), "a": ("", ""), "b": ("2.0000", "")}
+
+
 def test_an_event_without_a_required_value_is_not_delivered(tmp_path: Path) -> None:
     """It is counted, and delivered when its profile has the value."""
     columns = [{"field": "id", "event_id": True}, {"field": "email", "property": "email", "required": True}]

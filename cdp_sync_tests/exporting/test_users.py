@@ -8,6 +8,8 @@ import pytest
 
 from cdp_sync.errors import RequestRefused
 from cdp_sync.exporting.audiences.delivering import UserFile
+from cdp_sync.exporting.audiences.outcomes import read_outcomes
+from cdp_sync.warehouse import Warehouse
 
 LINES = "".join(f'{{"id": "{number}", "key": "email"}}\n' for number in range(6))
 
@@ -48,3 +50,19 @@ def test_a_recorded_outcome_stays(tmp_path: Path) -> None:
     assert (tmp_path / "users.csv").read_text() == "2,refused,,,The address is invalid.\n4,absent,,,\n"
     with users(tmp_path) as resumed:
         assert [place for place, _ in resumed] == [0, 1, 3, 5]
+
+
+@pytest.mark.parametrize("sign", ["\r", "\n", "\r\n", '"', ","])
+def test_a_reason_may_have_any_text(tmp_path: Path, sign: str) -> None:
+    """What a platform says of a user is read in one line, in a resumed run and in the warehouse."""
+    reason = f"The address{sign}is invalid."
+    with users(tmp_path) as pending:
+        pending.note(1, RequestRefused(reason))
+        pending.note(2, None)
+    with users(tmp_path) as resumed:
+        assert [place for place, _ in resumed] == [0, 3, 4, 5]
+    with Warehouse(tmp_path / "warehouse.duckdb").open("none") as session:
+        read_outcomes(session, tmp_path / "users.jsonl")
+        assert session.rows("select place, reason from outcome order by place") == [
+            (1, " ".join(reason.split())), (2, None),
+        ]  # fmt: skip

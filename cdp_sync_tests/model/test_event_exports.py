@@ -14,6 +14,7 @@ from cdp_sync.model.consistency import find_clashes, find_problems
 from cdp_sync.warehouse import Warehouse
 
 ID = {"field": "id", "event_id": True}
+NAMED = {"field": "event", "event_type": {"order": "Order"}}
 ITEMS = {"name": "products", "items": [{"name": "sku", "identifier": True}, {"name": "price", "type": "decimal"}]}
 PROFILES = Profiles.model_validate(
     {
@@ -42,7 +43,7 @@ def goal(**declared: Any) -> EventExportGoal:
         ({"rows": "items"}, "`rows: items` and `items`, the nested list, need each other"),
         ({"items": "products"}, "`rows: items` and `items`, the nested list, need each other"),
         ({"map": [{"field": "a", "item": "sku"}]}, "needed is `rows: items`"),
-        ({"map": [{"field": "a", "text": "b", "optional": True}]}, "types and optional: they go with `event`"),
+        ({"map": [{"field": "a", "text": "b", "optional": True}]}, "types, named and optional: they go with"),
         ({"processors": [{"remove_nulls": {}}]}, "processors"),
         ({"write_empty": True, "window": "all"}, "write_empty"),
         ({"write_empty": True, "split": "by_type"}, "write_empty"),
@@ -82,6 +83,11 @@ def test_what_does_not_fit_together_is_refused(declared: dict[str, Any], problem
             {"map": [{"field": "a", "event": "code", "types": ["visit"]}]},
             "map[0].types: 'visit' is no type of the goal",
         ),
+        (
+            {"map": [NAMED, {"field": "b", "event": "code", "named": ["Ordr"]}]},
+            "map[1].named: 'Ordr' is no name that `event_type` gives; did you mean 'Order'",
+        ),
+        ({"map": [{"field": "a", "event": "code", "named": ["Order"]}]}, "map[0].named: 'Order' is no name that"),
         ({"map": [{"field": "a", "event_type": {}}]}, "map[0].event_type: 'order' has no name"),
         (
             {"map": [{"field": "a", "event_type": {"order": "Order", "visit": "Visit"}}]},

@@ -299,6 +299,14 @@ def test_a_malformed_line_is_among_the_faults(shop: Exchange) -> None:
     assert faults["contacts.csv"] == f"{HEADER}c@x.nl;Cem;Delft;1;;surplus\r\n".encode()
 
 
+def test_faults_have_the_columns_of_a_file_with_malformed_lines(shop: Exchange) -> None:
+    """A malformed line stays as it is, so all rows have their columns in the order of its file."""
+    header = "Note;Total;Email;City;FirstName\r\n"
+    report, faults = shop.hand_in({"contacts.csv": header + "x;1;c@x.nl;;\r\ny;2;d@x.nl;Delft\r\n"})
+    assert report.counters.rows_rejected == 2
+    assert faults["contacts.csv"] == f"{header}x;1;c@x.nl;;\r\ny;2;d@x.nl;Delft\r\n".encode()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

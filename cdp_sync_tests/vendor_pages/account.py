@@ -6,6 +6,7 @@ Imports and exports take the engine's own steps, without Dagster.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,33 @@ class Account(ABC):
     def hold(self, text: str) -> None:
         """Import a file of another source, whose columns are properties; several values have a semicolon between."""
         names = text.partition("\n")[0].split(",")
-        goal = file_goal(
-            link=BY_EMAIL, map=[mapped(name, name) for name in names if name != "email"], format={"multi_value": ";"}
-        )
+        self._import(text, map=[mapped(name, name) for name in names if name != "email"])
+
+    def _import(self, text: str, **declared: Any) -> None:
+        goal = file_goal(link=BY_EMAIL, format={"multi_value": ";"}, **declared)
         held = self.exchange
         importer = Importer(held.folder / "shop", goal, profiles=held.profiles, warehouse=held.warehouse)
         importer.runs = held.runs = held.runs + 1
         importer.deliver({f"/inbox/{importer.runs}.csv": text})
+
+    def happen(self, kind: str, *names: str) -> None:
+        """Import events of a type, one of each of these people, that happen now."""
+        rows = "".join(f"{name}@example.com,{self.now.isoformat()}\n" for name in names)
+        self._import(f"email,time\n{rows}", map=[], events=[{"type": kind, "time": "time"}])
+
+    def show(self, name: str, day: str, dialogue: str) -> None:
+        """Import that a person has seen a dialogue on a day."""
+        event = {"type": "dialogue_seen", "time": "time", "map": [{"field": "dialogue", "property": "dialogue"}]}
+        self._import(f"email,time,dialogue\n{name}@example.com,{day},{dialogue}\n", map=[], events=[event])
+
+    @property
+    def now(self) -> datetime:
+        """The moment on the platform's clock."""
+        return datetime.fromtimestamp(self.exchange.box.clock(), UTC)
+
+    def pass_days(self, days: float) -> None:
+        """Let time pass."""
+        self.exchange.box.clock.advance(days * 86_400)
 
     def on(self, list_name: str) -> set[str]:
         """Return the names in the addresses of a list's members."""

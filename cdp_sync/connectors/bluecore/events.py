@@ -98,9 +98,10 @@ class DailyEvents(Declared):
         if holds is None:
             of = {event: sources[event] for event in field.of or sources if event in sources}
             name = self.properties.get(field.name, field.property)
-            types = names_of(of)
+            types, named = names_of(of), of if field.of else {}
             may_lack = field.name not in self.properties
-            holds = {"event": name, "types": list(types), "optional": may_lack} if name and types else {"text": ""}
+            holds = {"event": name, "types": list(types), "named": list(named), "optional": may_lack}
+            holds = holds if name and types else {"text": ""}
         return {"field": field.name, **holds}
 
     def verify_properties(self, every: Iterable[Field]) -> None:

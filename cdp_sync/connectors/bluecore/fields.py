@@ -23,7 +23,7 @@ VendorEvent = Literal[
 VENDOR_EVENTS: tuple[VendorEvent, ...] = get_args(VendorEvent)
 
 _ON_DEVICES: tuple[VendorEvent, ...] = ("Open", "Click", "Unsubscribe")
-_WITH_REASON: tuple[VendorEvent, ...] = ("Deferred", "Dropped", "Spam report", "Soft bounce")
+_WITH_REASON: tuple[VendorEvent, ...] = ("Deferred", "Dropped", "Spam report", "Soft bounce", "Hard bounce")
 
 
 @dataclass(frozen=True)

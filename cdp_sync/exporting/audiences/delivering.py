@@ -198,7 +198,7 @@ class UserFile:
         if isinstance(outcome, UserForgotten):
             return "forgotten", "", "", FORGOTTEN
         if isinstance(outcome, CdpSyncError):
-            return "refused", "", "", outcome.found
+            return "refused", "", "", _one_line(outcome.found)
         known = outcome.joined if isinstance(outcome, Delivered) else {}
         moments = ((name, known.get(name)) for name in self._run.goal.memberships)
         joined = [
@@ -207,5 +207,10 @@ class UserFile:
             for name, at in moments
         ]
         if isinstance(outcome, Unproved):
-            return "refused", "", json.dumps(joined), outcome.reason
+            return "refused", "", json.dumps(joined), _one_line(outcome.reason)
         return "sent", outcome.platform_id or "", json.dumps(joined), ""
+
+
+def _one_line(text: str) -> str:
+    """Return what a platform says in one line, as outcomes are read line by line."""
+    return " ".join(text.split())

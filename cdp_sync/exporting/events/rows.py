@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, cast, literal_column, null
+from sqlalchemy import ColumnElement, case, cast, literal_column, null
 
 from cdp_sync.exporting.files.cells import write_value
 from cdp_sync.exporting.files.rows import FileColumn, any_of, may_need_quotes, property_column, rows_of
@@ -46,8 +46,7 @@ def event_inputs(run: EventRun, event: EventType, stored: EventColumns, columns:
         elif column.property:
             values[f"v{number}"] = value_of(run.profiles.readable[column.property], run.profiles, run.now, columns)
         elif column.event:
-            prop = run.goal.event_property(column, run.profiles)
-            values[f"v{number}"] = _value(prop, known if event.name in (column.types or (event.name,)) else {})
+            values[f"v{number}"] = _event_value(run, column, event, known)
         elif column.item:
             values[f"v{number}"] = _item_value(run, column.item, event, known)
     if run.goal.items:
@@ -55,6 +54,16 @@ def event_inputs(run: EventRun, event: EventType, stored: EventColumns, columns:
         places = f"unnest(case when {length} > 0 then range(1, {length} + 1) else [0] end)"
         values["place"] = literal_column(places if run.goal.items in known else "0")
     return values
+
+
+def _event_value(run: EventRun, column: EventColumn, event: EventType, known: Mapping[str, str]) -> ColumnElement[Any]:
+    """Return the value of an event's property; null where the column is not of this type, or of events so named."""
+    prop = run.goal.event_property(column, run.profiles)
+    value = _value(prop, known if event.name in (column.types or (event.name,)) else {})
+    if not column.named:
+        return value
+    names: ColumnElement[Any] = literal_column(f"({', '.join(map(quote_literal, column.named))})")
+    return case((_name(run.goal.event_names[event.name], known).bool_op("in")(names), value))
 
 
 def _value(prop: Property, known: Mapping[str, str]) -> ColumnElement[Any]:

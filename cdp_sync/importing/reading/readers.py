@@ -332,6 +332,7 @@ def stage_rows(
         for table in ("physical_line", "line", "opening", "taken", "json_line", "record", "reject"):
             session.execute(f"drop table if exists {table}")
     placed = {"file": file, "part": number, "first_row": first_row, "name": part.name, "body_line": part.body_line}
+    placed["columns"] = list(part.head.columns)
     session.run([Step("staging.part", _PART, placed)])
 
 
@@ -356,7 +357,7 @@ def _stage_regular(session: Session, part: NormalizedPart, stage: Callable[[], N
 
 
 _PART = """insert into staging.part
-select $part, $file, $name, $first_row, (select count(*) from staging.staged) - $first_row, $body_line"""
+select $part, $file, $name, $first_row, (select count(*) from staging.staged) - $first_row, $body_line, $columns"""
 
 _REJECTED = """insert into staging.rejected
 select $file, $part, line.n + $head, line.raw[:$limit],
