@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,7 @@ def open_project(folder: Path) -> Iterator[Project]:
             patch.setenv(name, value)
         patch.delenv("DAGSTER_HOME", raising=False)
         patch.delenv("DAGSTER_IS_DEFS_VALIDATION_CLI", raising=False)
+        patch.setattr("alembic.script.ScriptDirectory.from_config", _migrations_of_dagster())
         _forget_declarations()
         project = Project(folder, sandbox)
         project.describe()
@@ -203,6 +205,14 @@ def project(tmp_path: Path) -> Iterator[Project]:
 def _variables(folder: Path) -> dict[str, str]:
     paths = {"CDP_SYNC_DEFS": str(folder / "defs"), "CDP_SYNC_DATA": str(folder / "data")}
     return {**paths, PASSWORD_ENV: PASSWORD, "COLUMNS": "200"}
+
+
+@cache
+def _migrations_of_dagster() -> Callable[..., Any]:
+    """Return what finds the migrations of Dagster and reads them once; Dagster does so for each database, for 0.1 s."""
+    from alembic.script import ScriptDirectory
+
+    return cache(ScriptDirectory.from_config)
 
 
 def _forget_declarations() -> None:

@@ -2,8 +2,8 @@
 
 import ast
 import inspect
-import textwrap
-from collections.abc import Iterator
+import sys
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -32,19 +32,28 @@ class Declared(BaseModel):
         written = handler.resolve_ref_schema(handler(schema))
         for base in cls.__mro__:  # what a subclass says of a field comes first
             if base is not Declared and issubclass(base, Declared):
-                for name, text in _docstrings(base):
+                for name, text in _docstrings(base).items():
                     if field := cls.model_fields.get(name):
                         written["properties"][field.alias or name].setdefault("description", text)
         return written
 
 
-def _docstrings(model: type) -> Iterator[tuple[str, str]]:
-    try:
-        [definition] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    except OSError:  # a model that is made of a table describes its fields itself
-        return
-    body = definition.body if isinstance(definition, ast.ClassDef) else []
-    for pair in pairwise(body):
+@cache
+def _docstrings(model: type) -> dict[str, str]:
+    """Return the docstrings of the fields; none of a model that is made of a table, which describes them itself."""
+    found = {}
+    for pair in pairwise(_classes(model.__module__).get(model.__qualname__, ())):
         match pair:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                yield name, inspect.cleandoc(text)
+                found[name] = inspect.cleandoc(text)
+    return found
+
+
+@cache
+def _classes(module: str) -> dict[str, list[ast.stmt]]:
+    """Return the bodies of a module's classes. The module is parsed once: for each class anew takes seconds."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except OSError:  # without its source
+        return {}
+    return {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -33,7 +34,7 @@ from dagster.components.core.load_defs import get_library_json_enriched_defs
 
 __all__ = [  # of Dagster's; what is defined below is public as well
     "DATA_VERSION_TAG", "HIDDEN_TAG_PREFIX", "RUN_KEY_TAG", "SCHEDULED_EXECUTION_TIME_TAG",
-    "AssetMaterializationPlannedData", "UnresolvedAssetJobDefinition", "get_library_json_enriched_defs",
+    "AssetMaterializationPlannedData", "UnresolvedAssetJobDefinition",
 ]  # fmt: skip
 
 AssetJob = dg.JobDefinition | UnresolvedAssetJobDefinition
@@ -49,6 +50,15 @@ _OF_HANDLES = {
 
 _MODULE, _LOCATION = "cdp_sync.definitions", "cdp_sync"
 _WORKSPACE = Path("workspace.yaml")
+
+
+@cache
+def component_types(kinds: frozenset[str]) -> dg.Definitions:
+    """Return what the Docs tab shows of the component types, where these kinds of connections are known.
+
+    To describe them takes as long as to load a project; a process does so once for the same kinds.
+    """
+    return get_library_json_enriched_defs(None)
 
 
 def execute_here(job: dg.JobDefinition, run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:

@@ -13,8 +13,9 @@ import dagster as dg
 from cdp_sync.errors import DeclarationError
 from cdp_sync.model import STAGE_CHANGED, Connection, Declared, ImportRules, Lifecycle, Maintenance, Profiles
 from cdp_sync.model.consistency import find_problems, find_profile_problems
+from cdp_sync.model.kind import kinds
 from cdp_sync.orchestration.connection import build_connection
-from cdp_sync.orchestration.dagster_internals import get_library_json_enriched_defs
+from cdp_sync.orchestration.dagster_internals import component_types
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.declaration_files import (
     MAINTENANCE,
@@ -56,7 +57,7 @@ def load_project() -> dg.Definitions:
     """
     if not os.environ.get(_STRICT):
         with uncollected():
-            return _whole(get_library_json_enriched_defs(None), *_build_each())
+            return _whole(component_types(frozenset(kinds())), *_build_each())
     problems, clashes = [], clashes_between_files()
     for child in _children():
         try:
