@@ -18,8 +18,10 @@ from cdp_sync.orchestration.project import load_connection
 from cdp_sync.orchestration.runs.launch import Order, Outcome, launch
 from cdp_sync.printing import print_table, print_title, say
 from cdp_sync.sandbox.demo.comparison import BothSides, both_sides
+from cdp_sync.sandbox.demo.exchange import exchange_files
 from cdp_sync.sandbox.demo.files import OUTBOX, VERA, deliver_corrections, write_demo_files
 from cdp_sync.sandbox.demo.merges import couple_is_apart, mend_merges
+from cdp_sync.sandbox.demo.readers import figures_agree, keen_readers_open_more
 from cdp_sync.sandbox.demo.welcome import CONNECTION, deliver_first_order, first_order_is_noticed, greet_again
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.scaffold.project import write_settings
@@ -68,8 +70,11 @@ def play() -> int:
         )
         for act in later:
             outcomes += _act(definitions, sides, act)
+        expected = keen_readers_open_more(servers.root, declarations) and expected
         print_title("A campaign: a letter, exported once")
         outcomes.append(_run(CAMPAIGNS, load_connection(CAMPAIGNS)))
+        expected = exchange_files(servers.root, servers.folder, declarations) and expected
+        expected = figures_agree(servers.root, declarations) and expected
         expected = expected and couple_is_apart(servers.root) and first_order_is_noticed(servers.root, declarations)
         _show_warehouse()
         _show_outbox(servers.root / OUTBOX)
