@@ -66,8 +66,10 @@ def _refuses(definitions: dg.Definitions, file: Path) -> bool:
     say(f"\n{file.name} has other columns:", lines=True)
     outcome = _run(definitions)
     report = _imported(outcome)
-    told = all(each in " ".join(report.errors) for each in _DIFFERS)
-    return _expect(outcome.state == "failed" and told, "The run did not fail, or did not say how the file differs.")
+    is_explained = all(each in " ".join(report.errors) for each in _DIFFERS)
+    return _expect(
+        outcome.state == "failed" and is_explained, "The run did not fail, or did not say how the file differs."
+    )
 
 
 def _lands(definitions: dg.Definitions, contacts: Contacts, *files: Path) -> bool:

@@ -1,7 +1,8 @@
-"""Demonstration input: what happened to the web shop's letters, every two weeks of the half year before.
+"""Demonstration input: the events of the web shop's letters, one every two weeks of the half year before.
 
-The people are those of the web shop. Each opens and clicks with a likelihood of their own, so that scores tell them
-apart. The days end the day before the file is written, because scores and analytics are about the days before now.
+The people are those of the web shop. Each gets, opens and clicks letters with likelihoods of their own, so that scores
+rank them, and by more than the number of letters that were opened. The days end the day before the file is written,
+because scores and analytics are about the days before now.
 """
 
 import csv
@@ -28,7 +29,7 @@ _LINKS = ("https://shop.example.com/tea", "https://shop.example.com/sale")
 
 
 def write_messages(root: Path, *, until: date | None = None, seed: int = 20260101) -> Path | None:
-    """Write what happened to letters; return the file, or None where there is one: it stays as it is.
+    """Write the events of letters; return the file, or None where there is one: it stays as it is.
 
     Args:
         root: Where `write_demo_files` writes.
@@ -55,20 +56,22 @@ def read_messages(root: Path) -> list[dict[str, str]]:
 
 
 def _letter(seed: int, number: int, until: datetime) -> Iterator[Row]:
-    """Yield a message to each customer; the last letter was sent two days before the end."""
+    """Yield a message to each customer who gets the letter; the last one was sent two days before the end."""
     sent = until - timedelta(days=2) - (LETTERS - 1 - number) * _EVERY + timedelta(hours=8)
     people = shop_people(seed, 0)
     fake = faker(seed, "en_GB", "letter", number)
-    for place, (person, (opens, clicks)) in enumerate(zip(people, _likelihoods(seed, people), strict=True)):
+    for place, (person, (gets, opens, clicks)) in enumerate(zip(people, _likelihoods(seed, people), strict=True)):
+        if fake.random.random() >= gets:
+            continue
         message = f"M-{sent:%Y%m%d}-{place:02}"
         names = (message, person.email, f"letter_{sent:%Y-%m-%d}", f"Letter of {sent:%Y-%m-%d}", sent.isoformat())
         yield (*names, *_response(fake, sent, opens, clicks, message))
 
 
-def _likelihoods(seed: int, people: Sequence[Person]) -> list[tuple[float, float]]:
-    """Return how likely each person opens a letter, and clicks in one that was opened."""
+def _likelihoods(seed: int, people: Sequence[Person]) -> list[tuple[float, float, float]]:
+    """Return how likely each person gets a letter, opens it, and then clicks in it."""
     chance = faker(seed, "en_GB", "likelihoods").random
-    return [(chance.betavariate(1, 1.5), chance.betavariate(1.5, 2)) for _ in people]
+    return [(chance.uniform(0.3, 1), chance.betavariate(1, 1.5), chance.betavariate(1.5, 2)) for _ in people]
 
 
 def _response(fake: "Faker", sent: datetime, opens: float, clicks: float, message: str) -> Row:

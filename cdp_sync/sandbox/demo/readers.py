@@ -1,4 +1,4 @@
-"""The demonstration's scores and analytics: who opens the web shop's letters, and what became of each letter."""
+"""The demonstration's scores and analytics: who opens letters of the web shop, and the figures of each letter."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ def figures_agree(root: Path, declarations: Declarations) -> bool:
         root: Where the files were delivered.
         declarations: The demonstration's.
     """
-    print_title("Analytics: what became of each letter")
+    print_title("Analytics: the responses to each letter, and the orders after them")
     by_letter: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for row in read_messages(root):
         by_letter[row["Letter"]].append(row)
@@ -97,7 +97,8 @@ def _timeframe(by_letter: Mapping[str, Sequence[Mapping[str, str]]]) -> Timefram
     """Return the days from the first event to the last one."""
     rows = [row for letter in by_letter.values() for row in letter]
     cells = [cell for row in rows for name, cell in row.items() if name.endswith("At") and cell]
-    return Timeframe(*(datetime.fromisoformat(cell).date() for cell in (min(cells), max(cells))))
+    first, last = (datetime.fromisoformat(cell).date() for cell in (min(cells), max(cells)))
+    return Timeframe(first, last)
 
 
 def _expected(by_letter: Mapping[str, Sequence[Mapping[str, str]]]) -> dict[str, tuple[int | Decimal, ...]]:
