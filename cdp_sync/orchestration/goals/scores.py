@@ -19,7 +19,7 @@ SCORES = "scores"
 _PRIORITY = -9_400
 """After the events of a run, before its lifecycles and segments."""
 
-_BAR = 12
+_BAR = 8
 """Characters of the longest bar of a distribution. With more, the table would be wider than a page of the UI."""
 
 _NO_BREAK = "\u00a0"

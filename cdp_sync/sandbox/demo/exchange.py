@@ -47,7 +47,6 @@ def exchange_files(root: Path, folder: Path, declarations: Declarations) -> bool
         _imports(definitions, contacts.deliver(root), declarations.connection(CONNECTION).report_emails)
         and _refuses(definitions, contacts.deliver_other(root))
         and _lands(definitions, contacts, contacts.correct_faults(root), contacts.deliver_right(root))
-        and _responses_agree(root)
     )
 
 
@@ -85,8 +84,12 @@ def _lands(definitions: dg.Definitions, contacts: Contacts, *files: Path) -> boo
     return True
 
 
-def _responses_agree(root: Path) -> bool:
-    """Show the responses to the last letter; return whether they add up to what happened."""
+def responses_agree(root: Path) -> bool:
+    """Show the file with the responses to the last letter; return whether they add up to those that were imported.
+
+    Args:
+        root: Where the exchange's server has its files.
+    """
     messages = read_messages(root)
     letter = max(row["Letter"] for row in messages)
     file = root / OUTBOX / f"responses_{letter}.csv"
