@@ -176,7 +176,7 @@ def test_only_files_like_the_learned_one_landed(demonstrated: tuple[Path, dict[s
     with Warehouse(demonstrated[0] / "data" / "warehouse.duckdb").open("read") as session:
         runs = session.rows(CONTACTS)
         landed = session.rows("select email, first_name, city, birthday::text from warehouse.live_profile")
-    assert [(state, read) for state, read, _ in runs] == [("finished", 7), ("failed", 0), ("finished", 7)]
+    assert [(state, read) for state, read, _ in runs] == [("success", 7), ("failed", 0), ("success", 7)]
     assert "one column is new: 'Town'" in runs[1][-1]
     assert set(Contacts().values) <= set(landed)
 

@@ -18,6 +18,7 @@ from cdp_sync.orchestration.project import load_connection
 from cdp_sync.orchestration.runs.launch import Order, Outcome, launch
 from cdp_sync.printing import print_table, print_title, say
 from cdp_sync.sandbox.demo.comparison import BothSides, both_sides
+from cdp_sync.sandbox.demo.exchange import CONNECTION as EXCHANGE
 from cdp_sync.sandbox.demo.exchange import exchange_files, responses_agree
 from cdp_sync.sandbox.demo.files import OUTBOX, VERA, deliver_corrections, write_demo_files
 from cdp_sync.sandbox.demo.merges import couple_is_apart, mend_merges
@@ -30,6 +31,8 @@ from cdp_sync.warehouse.history import quarantined
 
 CONNECTIONS = ("webshop", "filiale", "mailing", "sailthru", "iterable")
 CAMPAIGNS = "bluecore"
+DECLARED = (*CONNECTIONS, CAMPAIGNS, EXCHANGE)
+"""All connections; those of one of its earlier versions are not enough."""
 _DECLARED = Path(__file__).parent / "defs"
 
 _TOTALS = """
@@ -96,7 +99,7 @@ def _prepare_folder() -> None:
     """Make the working directory the demonstration's project, where it is empty and the package is installed."""
     here = Path.cwd()
     try:
-        if set(CONNECTIONS) <= set(declared_names()):
+        if set(DECLARED) <= set(declared_names()):
             return
         found = f"The project in {here} declares other connections than the demonstration's."
     except NoProject as problem:
