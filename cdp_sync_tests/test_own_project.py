@@ -112,7 +112,7 @@ def test_the_demonstration_writes_its_project(nowhere: Path) -> None:
     """The demonstration writes its project into an empty folder, where commands find it afterwards."""
     demo_script._prepare_folder()
     assert {path.name for path in nowhere.iterdir()} == {"defs", "dagster.yaml", "workspace.yaml"}
-    declared = {*demo_script.CONNECTIONS, demo_script.CAMPAIGNS}
+    declared = set(demo_script.DECLARED)
     assert {each["connection"] for each in answer("list", "--json")["connections"]} == declared
     demo_script._prepare_folder()
 

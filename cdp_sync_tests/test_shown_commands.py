@@ -15,8 +15,11 @@ from unittest.mock import patch
 import pytest
 
 from cdp_sync.orchestration.declarations import load_declarations
+from cdp_sync.sandbox.demo.contacts import Contacts
+from cdp_sync.sandbox.demo.exchange import responses_agree
 from cdp_sync.sandbox.demo.files import COUPLE
 from cdp_sync.sandbox.demo.merges import couple_is_apart
+from cdp_sync.sandbox.demo.readers import figures_agree, keen_readers_open_more
 from cdp_sync.sandbox.demo.welcome import first_order_is_noticed
 from cdp_sync.sandbox.servers import SandboxServers
 from cdp_sync.warehouse import Warehouse
@@ -43,6 +46,11 @@ select count(*), count(distinct profile_id), (select count(*) from warehouse.tou
 from warehouse.touchpoint
 where lifecycle = 'welcome' and connection = 'mailing' and goal = 'greeting'"""
 """How many touches of the greeting there are, of how many profiles, and how many runs' touches are not final."""
+
+CONTACTS = """
+select state, rows_read, message from warehouse.run
+where connection = 'spotler' and goal = 'contacts'
+order by started_at"""
 
 DECISIONS = "select kind, revoked_at is null as holds, count(*) from warehouse.decision group by all order by all"
 
@@ -137,6 +145,44 @@ def test_the_demonstration_notices_a_missing_move(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+def test_the_demonstration_notices_missing_messages(
+    demonstrated: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checks of scores, responses and analytics hold after it, and fail where some of the messages are missing."""
+    folder = shutil.copytree(demonstrated[0], tmp_path / "missing")
+    monkeypatch.setenv("CDP_SYNC_DATA", str(folder / "data"))
+    monkeypatch.setenv("DAGSTER_HOME", str(folder / "data" / "dagster"))
+    files = folder / "data" / "sandbox" / "sftp"
+    declarations = load_declarations()
+    assert keen_readers_open_more(files, declarations)
+    assert responses_agree(files)
+    assert figures_agree(files, declarations)
+    with Warehouse(folder / "data" / "warehouse.duckdb").open("write") as session:
+        session.execute(
+            "delete from warehouse.event_email_delivered where profile_id = (select min(profile_id) from "
+            "warehouse.event_email_delivered)"
+        )
+    assert not keen_readers_open_more(files, declarations)
+    assert not figures_agree(files, declarations)
+    exported = max((files / "spotler" / "outbox").glob("responses_*.csv"))
+    exported.write_text("".join(exported.read_text().splitlines(keepends=True)[:-5]))
+    assert not responses_agree(files)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_only_files_like_the_learned_one_landed(demonstrated: tuple[Path, dict[str, str]]) -> None:
+    """One run of the exchange failed, because of the other columns; all contacts have the values of their rows."""
+    with Warehouse(demonstrated[0] / "data" / "warehouse.duckdb").open("read") as session:
+        runs = session.rows(CONTACTS)
+        landed = session.rows("select email, first_name, city, birthday::text from warehouse.live_profile")
+    assert [(state, read) for state, read, _ in runs] == [("success", 7), ("failed", 0), ("success", 7)]
+    assert "one column is new: 'Town'" in runs[1][-1]
+    assert set(Contacts().values) <= set(landed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_second_demonstration_continues(demonstrated: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     """A second demonstration continues: it keeps earlier corrections and delivers the file of another day.
 
@@ -158,6 +204,8 @@ def test_a_second_demonstration_continues(demonstrated: tuple[Path, dict[str, st
     assert "An earlier demonstration unmerged them." in first
     assert "Nobody is greeted twice" in first
     assert "The customer is in this segment, and is not greeted any more." in second
+    assert "contacts_3.csv: read 7, new 4, changed 1," in second
+    assert "All 10 contacts are there, each with the values of its row." in second
     assert "2 profiles would be merged by email, but were decided to stay apart." in second
     assert "They are two profiles, each with the values of its own rows." in second
     assert "The first files arrive" not in done.stdout

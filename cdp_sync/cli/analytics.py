@@ -80,34 +80,14 @@ def _figures(view: str, name: str | None, timeframe: "Timeframe") -> "Figures":
 
 def _show(figures: "Figures", form: str) -> None:
     from cdp_sync.printing import console, print_json
+    from cdp_sync.terminal.figures import print_figures
 
     if form == "table":
-        _print(figures)
+        print_figures(figures)
     elif form == "json":
         print_json(figures.to_json())
     else:
         console.write(figures.to_csv())
-
-
-def _print(figures: "Figures") -> None:
-    """Print the figures as a table; or row by row, without zeros, where the terminal is too narrow for all columns."""
-    from cdp_sync.printing import fits, print_table, print_title, say
-
-    frame, of_all = figures.timeframe, [figures.total[name] for name in figures.names]
-    print_title(f"{figures.view.capitalize()} from {frame.since} to {frame.until}")
-    names = [name.replace("_", " ") for name in figures.names]
-    if frame.by == "total" and figures.keys == ("period",):
-        print_table(("figure", "value"), zip(names, of_all, strict=True))
-        return
-    total = ["total", *([None] * (len(figures.keys) - 1)), *of_all]
-    rows, columns = [*figures.cells(), total], [*figures.keys, *names]
-    if fits(columns, rows):
-        print_table(columns, rows)
-        return
-    for row in rows:
-        label = " ".join(str(each) for each in row[: len(figures.keys)] if each is not None)
-        values = zip(names, row[len(figures.keys) :], strict=True)
-        say((label or "no campaign", "bold"), "  ", ", ".join(f"{name} {value:,}" for name, value in values if value))
 
 
 COMMANDS = (analytics,)

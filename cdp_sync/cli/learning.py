@@ -1,14 +1,10 @@
 """The command that learns a file for a strict import: learn."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from cdp_sync.cli.options import AS_JSON, CONNECTION, GOAL, LOCAL_FILE, answer
-
-if TYPE_CHECKING:
-    from cdp_sync.learning import Learned
 
 
 @click.command()
@@ -25,19 +21,10 @@ def learn(connection: str, file: Path, goal: str | None, empty: tuple[str, ...],
     from cdp_sync.learning import Learned
     from cdp_sync.learning import learn as learn_file
     from cdp_sync.orchestration.declarations import load_declarations
+    from cdp_sync.terminal import print_learned
 
     found = learn_file(load_declarations(), connection, goal, file, empty)
-    answer(found, _show, Learned.to_json, as_json=as_json)
-
-
-def _show(learned: "Learned") -> None:
-    from cdp_sync.printing import print_table, say
-
-    file = learned.file
-    say((f"{learned.connection}/{learned.goal}", "bold"), f"  {file.type}, separator {file.separator!r}")
-    print_table(
-        ("column", "may be empty"), [(each, "yes" if each in file.may_be_empty else "") for each in file.columns]
-    )
+    answer(found, print_learned, Learned.to_json, as_json=as_json)
 
 
 COMMANDS = (learn,)

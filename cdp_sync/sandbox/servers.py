@@ -17,13 +17,15 @@ from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.printing import say
 from cdp_sync.private import private_file, private_folder
 from cdp_sync.sandbox.demo.campaigns import Campaigns
+from cdp_sync.sandbox.demo.contacts import make_folders
 from cdp_sync.sandbox.demo.files import write_demo_files
+from cdp_sync.sandbox.demo.messages import write_messages
 from cdp_sync.sandbox.demo.newsletter import Newsletter
 from cdp_sync.sandbox.demo.served_api import ServedApi, kept_secret
 from cdp_sync.sandbox.ports import ITERABLE, MAIL, SAILTHRU, SFTP
 from cdp_sync.sandbox.server_process import ServerProcess, refuse_taken
 
-ACCOUNTS = ("webshop", "filiale", "mailing")
+ACCOUNTS = ("webshop", "filiale", "mailing", "spotler")
 _LONGEST_END = 130.0
 """Seconds for `dagster dev` to end: it waits 60 for each of its two processes before it kills them itself."""
 _LONGEST_END_OF_CHILDREN = 10.0
@@ -123,6 +125,8 @@ class SandboxServers:
             self.root.mkdir(exist_ok=True)
             if not any(self.root.iterdir()):
                 write_demo_files(self.root)
+            write_messages(self.root)
+            make_folders(self.root)
         with ExitStack() as starting:
             self._start(starting)
             self._servers = starting.pop_all()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.importing.preview import Preview
     from cdp_sync.inspection import Look
+    from cdp_sync.learning import Learned
     from cdp_sync.lifecycles import LifecycleView
     from cdp_sync.model.occurrences import UpcomingRun
     from cdp_sync.orchestration.runs.history import History, PastRun
@@ -263,3 +264,12 @@ def print_export_preview(preview: "ExportPreview") -> None:
         say((f"  {times:>8,}x", "yellow"), f" {reason}")
     if preview.rows:
         print_table(preview.header, preview.rows)
+
+
+def print_learned(learned: "Learned") -> None:
+    """Show what a strict import expects of its files."""
+    file = learned.file
+    say((f"{learned.connection}/{learned.goal}", "bold"), f"  {file.type}, separator {file.separator!r}")
+    print_table(
+        ("column", "may be empty"), [(each, "yes" if each in file.may_be_empty else "") for each in file.columns]
+    )

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -225,7 +226,7 @@ def test_files_and_charts_hold_the_figures(known: tuple[World, Warehouse, Profil
     assert chart[0] == "| period | unique_opens | unique_clicks |"
     assert len(chart) == 2 + len(figures.rows)
     largest = max(row[name] for row in figures.rows for name in ("unique_opens", "unique_clicks"))
-    assert f"`{'█' * 10}` {largest}" in bar_chart(figures)
+    assert re.search(rf"\|█+\u00a0{largest}\|", bar_chart(figures))
     assert "100%\\|'" in bar_chart(look(warehouse, "campaigns", FRAMES[0], declared))
 
 
@@ -287,6 +288,20 @@ def test_a_file_comes_back_through_an_import(tmp_path: Path) -> None:
         found = back.rows(f"select {', '.join(figures.columns)} from warehouse.profile")
         assert sorted(found, key=repr) == sorted(map(tuple, figures.cells()), key=repr)
         assert len(found) == (len(AWKWARD) if view == "campaigns" else 3)
+
+
+def test_a_chart_of_a_month_is_shown_at_once() -> None:
+    """Dagster's UI shows Markdown of fewer than 1,000 characters without a click: bars are as wide as that allows."""
+    frame, names = Timeframe(day(0), day(30), "day"), ("unique_opens", "unique_clicks")
+    rows = tuple(
+        {"period": at, "unique_opens": 9_000 + 97 * number, "unique_clicks": 900 + number}
+        for number, at in enumerate(frame.periods())
+    )
+    figures = Figures("performance", frame, ("period",), names, rows, rows[-1])
+    chart = bar_chart(figures)
+    assert (len(chart.splitlines()), chart.count("█") > 31 * 3, len(chart) < 1_000) == (33, True, True)
+    few = bar_chart(replace(figures, rows=rows[-3:])).splitlines()
+    assert few[-1] == f"|{day(30):%m-%d}|{'█' * 10}\u00a011,910|▊\u00a0930|"
 
 
 def test_timeframes_are_whole_days_that_have_passed() -> None:

@@ -99,7 +99,7 @@ def test_segments_and_exports_read_the_percentiles(shop: Project, instance: dg.D
     assert metadata["mean amount"] == pytest.approx(347, abs=1)
     metadata = shown(computed, "scores", "discount_affinity")
     rows = str(metadata["distribution"]).splitlines()[2:]
-    assert [row.split(" | ")[:2] for row in rows] == [["| 0 to 9", "2"], ["| 90 to 100", "1"]]
+    assert [row.split(" | ")[:2] for row in rows] == [["| 0\u00a0to\u00a09", "2"], ["| 90\u00a0to\u00a0100", "1"]]
     assert all("█" in row for row in rows)
     assert metadata["hold-out"].startswith("Too few profiles have events before and in the last 90 days")
     assert "ada" not in str(metadata)

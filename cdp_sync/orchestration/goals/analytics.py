@@ -31,7 +31,7 @@ _ABOUT = {
     "identification": "How many of the active profiles are identified",
     "customers": "New and returning customers, their orders and revenue",
     "performance": "What happened to messages, and the orders and revenue after them",
-    "campaigns": "The same by campaign",
+    "campaigns": "What happened to the messages of each campaign, and the orders and revenue after them",
 }
 
 
@@ -125,7 +125,10 @@ def _write(figures: Figures, form: str) -> str:
 def _metadata(figures: Figures, file: str | None) -> dict[str, Any]:
     """Return the figures of the timeframe as numbers, which Dagster plots, and a chart of its rows."""
     plotted = {name: _number(figures.total[name]) for name in figures.names if figures.total[name] is not None}
-    about = {"timeframe": figures.timeframe.words, "chart": dg.MetadataValue.md(bar_chart(figures))}
+    about = {
+        "timeframe": f"{figures.timeframe.since} to {figures.timeframe.until}",
+        "chart": dg.MetadataValue.md(bar_chart(figures)),
+    }
     return {**about, **plotted, **({"file": file} if file else {})}
 
 

@@ -93,6 +93,7 @@ def _import_description(goal: RowRules, importing: ImportGoal, connection: Conne
         lines.append(f"linked by {', '.join(f'{link.field} → {link.property}' for link in importing.link)}")
         lines.append(f"{'creates' if importing.allow_new_profiles else 'never creates'} {noun}s")
     lines += [f"events: {events}"] if events else []
+    lines += ["strict: only files like the one that was learned are imported"] if importing.expected else []
     about = "".join(f"\n- {line}" for line in lines)
     return f"{goal.title or f'Imports {noun}s of {connection.label}'}.\n{about}"
 

@@ -130,7 +130,9 @@ def _delivered(files: Sequence[tuple[str, int, int]]) -> dg.TableMetadataValue:
     """Return files with their bytes and rows as a table: the latest ones of many."""
     schema = dg.TableSchema([dg.TableColumn("file"), *(dg.TableColumn(name, type="int") for name in ("bytes", "rows"))])
     shown = files[-_FILES_SHOWN:]
-    records = [dg.TableRecord({"file": path, "bytes": size, "rows": rows}) for path, size, rows in shown]
+    records = [
+        dg.TableRecord({"file": path.rpartition("/")[2], "bytes": size, "rows": rows}) for path, size, rows in shown
+    ]
     return dg.MetadataValue.table(records, schema=schema)
 
 

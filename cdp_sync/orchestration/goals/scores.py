@@ -19,8 +19,13 @@ SCORES = "scores"
 _PRIORITY = -9_400
 """After the events of a run, before its lifecycles and segments."""
 
-_BAR = 40
-"""Characters of the longest bar of a distribution."""
+_BAR = 8
+"""Characters of the longest bar of a distribution. With more, the table would be wider than a page of the UI."""
+
+_NO_BREAK = "\u00a0"
+
+_DIGITS = 4
+"""Significant digits of what was fitted, and decimals of the correlation: more are not read, and not known."""
 
 
 def score_key(name: str) -> dg.AssetKey:
@@ -79,16 +84,22 @@ def _metadata(score: Score, scored: Scored) -> dict[str, Any]:
     days = f"{score.horizon_days:,} days"
     too_few = f"Too few profiles have events before and in the last {days} to compare the score with what happened."
     held_out = {"hold-out": dg.MetadataValue.md(found.words if found else too_few)}
-    plotted = {"hold-out correlation": found.of_score} if found else {}
+    plotted = {"hold-out correlation": round(found.of_score, _DIGITS)} if found else {}
     shown = {"distribution": dg.MetadataValue.md(_distribution(scored.tenths))} if scored.tenths else {}
-    return {"dagster/row_count": scored.profiles, **shown, **held_out, **plotted, **scored.fitted}
+    fitted = {name: float(f"{value:.{_DIGITS}g}") for name, value in scored.fitted.items()}
+    return {"dagster/row_count": scored.profiles, **shown, **held_out, **plotted, **fitted}
 
 
 def _distribution(tenths: tuple[Tenth, ...]) -> str:
-    most = max(tenth.profiles for tenth in tenths)
+    """Return a table with a bar for the highest value of each tenth; percentiles are not broken into lines."""
+    most = max(tenth.highest for tenth in tenths)
     rows = [
-        f"| {each.words} | {each.profiles:,} | "
-        f"{each.lowest:,.4g} | {each.highest:,.4g} | {'█' * max(1, each.profiles * _BAR // most)} |"
+        f"| {each.words.replace(' ', _NO_BREAK)} | {each.profiles:,} | "
+        f"{each.lowest:,.4g} | {each.highest:,.4g} | {'█' * _length(each.highest, most)} |"
         for each in tenths
     ]
     return "\n".join(["| percentile | profiles | lowest value | highest value | |", "|---|---|---|---|---|", *rows])
+
+
+def _length(value: float, most: float) -> int:
+    return max(1, round(value / most * _BAR)) if most > 0 else 1
