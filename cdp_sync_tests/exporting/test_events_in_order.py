@@ -39,15 +39,45 @@ def test_a_file_of_several_row_groups_is_in_order_of_time(declared: dict[str, An
         assert all(former < later for former, later in pairwise(keys))
 
 
-def test_the_ledger_keeps_types_that_the_goal_names_no_longer(tmp_path: Path) -> None:
-    """A goal that names fewer types compares with what it knows of those, beside entries of other types."""
-    exporter = EventExporter(tmp_path, goal(**DAILY))
+@pytest.mark.parametrize(
+    "declared", [DAILY, {"window": "all", "file": {"name": "esp.csv"}}, {**DAILY, "window": "all", "split": "by_day"}]
+)
+def test_a_type_that_is_named_again_is_in_the_file_again(declared: dict[str, Any], tmp_path: Path) -> None:
+    """A file that was written again while the goal named fewer types has all of them when it names them again."""
+    exporter = EventExporter(tmp_path, goal(**declared))
+
+    def in_files() -> list[str]:
+        lines = [line for file in exporter.outbox.iterdir() for line in file.read_text().splitlines()[1:]]
+        return sorted(line.split(",")[1] for line in lines)
+
+    exporter.hold([opened(1), opened(4, NOON - timedelta(days=1))])
+    exporter.hold([{key: opened(2)[key] for key in ("event_id", "profile_id", "happened_at")}], "order")
+    assert exporter.counters(days=1) == EventCounters(events_in_window=3, events_written=3)
+
+    exporter.goal = goal(**declared, events=["opened"])
+    assert exporter.counters(days=1).events_written == 0
+    exporter.hold([opened(3, NOON + timedelta(seconds=1))])
+    assert exporter.counters(days=1).events_written >= 2
+    assert in_files() == ["opened"] * 3
+
+    exporter.goal = goal(**declared)
+    assert exporter.counters(days=1).events_written >= 3
+    assert in_files() == ["opened"] * 3 + ["order"]
+    assert exporter.counters(days=1).events_written == 0
+
+
+def test_a_type_that_is_named_again_stays_in_its_own_file(tmp_path: Path) -> None:
+    """Where each type has a file, those of types that the goal names no longer stay as they are, and are known."""
+    declared = {**DAILY, "split": "by_type"}
+    exporter = EventExporter(tmp_path, goal(**declared))
     exporter.hold([opened(1)])
     exporter.hold([{key: opened(2)[key] for key in ("event_id", "profile_id", "happened_at")}], "order")
     assert exporter.counters(days=1) == EventCounters(events_in_window=2, events_written=2)
 
-    exporter.goal = goal(**DAILY, events=["opened"])
+    exporter.goal = goal(**declared, events=["opened"])
     exporter.hold([opened(3, NOON + timedelta(seconds=1))])
     assert exporter.counters(days=1).events_written == 2
+    exporter.goal = goal(**declared)
+    assert exporter.counters(days=1).events_written == 0
     known = "select event_type, count(*) from warehouse.exported_event group by all order by all"
     assert exporter.rows(known) == [("opened", 2), ("order", 1)]

@@ -46,6 +46,10 @@ def _steps(
     of_goal = {"goal_number": number}
     yield Step("exported_event", statement("exporting/events/forgotten_event"), of_goal)
     yield Step("exported_event", statement("exporting/events/exported_event"), of_goal)
+    if delivered and run.goal.window != "since_last" and not run.goal.by_type:
+        named = {**of_goal, "types": list(run.goal.events)}
+        yield Step("exported_event", statement("exporting/events/forgotten_type"), {**named, "by_day": run.goal.by_day})
+        yield Step("exported_until", statement("exporting/events/forgotten_place"), named)
     yield from _positions(number)
     for file in delivered:
         values = {**run.key, **asdict(file), "fingerprint": run.fingerprint, "segment": run.goal.segment}
