@@ -139,7 +139,7 @@ def test_one_file_for_each_type_of_events(tmp_path: Path) -> None:
 
 
 def test_fields_of_some_events_stay_theirs_where_one_type_has_all(tmp_path: Path) -> None:
-    """A field that only some events have is empty for the others, if events are known by a property, too."""
+    """A field that is only available for some events is empty for the others, also if a property tells them apart."""
     every = [{"name": "action"}, *({"name": name} for name in ("device", "url", "reason", "source"))]
     mail = {"name": "mail", "properties": every}
     actions = {name: {"type": "mail", "property": "action", "equals": name} for name in TYPES}
