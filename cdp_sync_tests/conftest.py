@@ -1,6 +1,7 @@
 """Fixtures shared by several packages. Slow imports are made inside the fixtures that need them."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def new_warehouses(migrated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def new_warehouses(migrated: Path) -> Iterator[None]:
     """Make a new warehouse by copying the migrated file: to migrate each of them takes 0.1 s.
 
     Other processes migrate theirs, and so do tests that declare other migrations and those of the warehouse itself.
@@ -41,7 +42,10 @@ def new_warehouses(migrated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             shutil.copyfile(migrated, path)
         attach(warehouse, session, path, name, options)
 
-    monkeypatch.setattr(Warehouse, "_attach", attach_copy)
+    # With the test's own `monkeypatch`, that one would be undone after the project whose variables the test changes.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Warehouse, "_attach", attach_copy)
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

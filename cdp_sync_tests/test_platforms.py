@@ -70,6 +70,15 @@ def people(project: Project, installed: Path, tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_platform_that_is_installed_later_is_described(project: Project, request: pytest.FixtureRequest) -> None:
+    """The component types are described once for the known platforms, and anew where another one is installed."""
+    earlier = str(project.load().metadata)
+    assert "SftpConnection" in earlier
+    assert "JsonConnection" not in earlier
+    request.getfixturevalue("installed")
+    assert "JsonConnection" in str(project.load().metadata)
+
+
 def change(folder: Path, who: str, **values: object) -> None:
     """Change a user in the file to import."""
     file = folder / "people.json"
