@@ -24,6 +24,6 @@ def caps_of_profile(session: Session, profile_id: object, now: datetime) -> list
 
 def remove_touches(session: Session, before: datetime) -> int:
     """Remove touches of before a moment, which count in no period any more; return how many there were."""
-    removed = session.value("select count(*) from warehouse.touchpoint where counted_at < $before", {"before": before})
-    session.execute("delete from warehouse.touchpoint where counted_at < $before", {"before": before})
+    removed = session.value("select count(*) from warehouse.touchpoint where happened_at < $before", {"before": before})
+    session.execute("delete from warehouse.touchpoint where happened_at < $before", {"before": before})
     return int(removed)

@@ -320,7 +320,7 @@ def test_touches_are_removed_that_no_period_reaches(shop: Project, kept: dg.Dags
         session.execute(
             """insert into warehouse.touchpoint by name
             select 'welcome' as lifecycle, 'fresh' as stage, age::text as goal,
-                $now - to_days(age::integer) as counted_at
+                $now - to_days(age::integer) as happened_at
             from unnest([1, 92, 94]) ages(age)""",
             {"now": now},
         )

@@ -52,8 +52,8 @@ def outcome(account: Account, **declared: Any) -> tuple[int, int]:
 def test_an_export_goal_is_a_touchpoint_of_a_lifecycle(crm: Account) -> None:
     """Each exported profile has a touch, with the stage that it is in and the goal that reached it."""
     crm.send(name="greeting", **in_lifecycle(counts="export"))
-    found = crm.rows("select lifecycle, stage, connection, goal from warehouse.touchpoint")
-    assert found == [("welcome", "fresh", "crm", "greeting")] * 2
+    found = crm.rows("select lifecycle, stage, connection, goal, kind from warehouse.touchpoint")
+    assert found == [("welcome", "fresh", "crm", "greeting", "export")] * 2
 
 
 def test_profiles_that_reach_a_stage_are_sent_for_targeted_mail(crm: Account) -> None:

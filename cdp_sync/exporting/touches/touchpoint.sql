@@ -2,7 +2,7 @@
 insert into warehouse.touchpoint by name
 select
     $lifecycle as lifecycle, stage, profile_id, $connection as connection, $goal as goal, $run_id as run_id,
-    $now as counted_at
+    'export' as kind, $now as happened_at
 from staging.selected
 where ending = 'written' and profile_id not in (
     select profile_id

@@ -1,5 +1,6 @@
 -- Exports of profiles that count as touches in a stage of a lifecycle. A run writes its touches before it delivers, and
--- lists itself in `touch_reservation` until it has recorded what it delivered.
+-- lists itself in `touch_reservation` until it has recorded what it delivered. kind: `export`; events that count are counted
+-- where they stand.
 create table warehouse.touchpoint (
     lifecycle text,
     stage text,
@@ -7,7 +8,8 @@ create table warehouse.touchpoint (
     connection text,
     goal text,
     run_id text,
-    counted_at timestamptz
+    kind text,
+    happened_at timestamptz
 );
 
 -- Runs whose touches are not final: if such a run was killed, the next run of the goal removes them.
