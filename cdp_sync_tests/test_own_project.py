@@ -145,7 +145,7 @@ def as_editors_read(text: str) -> Any:
 
 @pytest.mark.parametrize(
     "text",
-    [file.read_text(encoding="utf-8") for file in (ROOT / "cdp_sync").glob("s*/**/defs.yaml")]
+    [file.read_text(encoding="utf-8") for file in (ROOT / "cdp_sync").glob("**/defs.yaml")]
     + [block for block in blocks(README + DECLARING, "yaml") if block.startswith("type:")],
     ids=lambda text: text.split("\n", 1)[0][-40:],
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cdp_sync.model.declared import NAME_PATTERN, Declared
 from cdp_sync.model.property import Property
@@ -74,7 +74,7 @@ class EventProperty(Property):
 
 
 class EventType(Declared):
-    """A type of events. The name of a ready-made one, such as `order`, stands for its declaration."""
+    """A type of events."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Identifier; its table is called `event_` and this name."""
@@ -90,8 +90,6 @@ class EventType(Declared):
     @model_validator(mode="before")
     @classmethod
     def _is_ready_made(cls, found: Any) -> Any:  # noqa: ANN401 - whatever is declared
-        if isinstance(found, str):
-            found = {"name": found, "ready_made": True}
         if not isinstance(found, dict) or not found.get("ready_made"):
             return found
         name = str(found.get("name"))
@@ -130,6 +128,14 @@ class EventType(Declared):
     def lists(self) -> Mapping[str, EventProperty]:
         """The nested lists, by name."""
         return {prop.name: prop for prop in self.properties if prop.items}
+
+
+def _by_name(found: Any) -> Any:  # noqa: ANN401 - whatever is declared
+    return {"name": found, "ready_made": True} if isinstance(found, str) else found
+
+
+DeclaredEventType = Annotated[EventType, BeforeValidator(_by_name, json_schema_input_type=str | EventType)]
+"""A type of events; the name of a ready-made one, such as `order`, stands for its declaration."""
 
 
 def _same(own: Iterable[Property], further: Iterable[Property]) -> set[str]:

@@ -7,7 +7,7 @@ from encodings.aliases import aliases
 from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.schedule import TimeZone
@@ -102,6 +102,14 @@ WHITE_SPACE = "".join(map(chr, (*(code for first, end in _RANGES for code in ran
 """Invisible characters: Unicode's white space, and format characters such as the zero-width space."""
 
 
+def _listed(found: object) -> object:
+    return (found,) if isinstance(found, str) else found
+
+
+Dates = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+"""How dates are written, one way or several."""
+
+
 class CellFormat(Declared):
     """The format of cells, read and written."""
 
@@ -109,13 +117,8 @@ class CellFormat(Declared):
     """Decimal separator of numbers."""
     multi_value: Annotated[str, Field(min_length=1)] | None = None
     """Separator between the values of a `multiple` property; absent: a cell holds one value."""
-    dates: tuple[str, ...] = ("iso",)
+    dates: Dates = ("iso",)
     """strptime patterns, `iso`, `epoch_seconds` or `epoch_milliseconds`: read in this order; the first is written."""
-
-    @field_validator("dates", mode="before")
-    @classmethod
-    def _one_date_is_a_list_of_one(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
 
     @field_validator("dates")
     @classmethod

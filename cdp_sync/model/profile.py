@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from cdp_sync.model.analytics import Analytics
 from cdp_sync.model.counting import counted
 from cdp_sync.model.declared import Declared
-from cdp_sync.model.event import EventType
+from cdp_sync.model.event import DeclaredEventType, EventType
 from cdp_sync.model.group import GroupType
 from cdp_sync.model.lifecycle import STAGE_CHANGED, Lifecycle
 from cdp_sync.model.merge_rule import MergeRule, Survivor
@@ -69,7 +69,7 @@ class Profiles(Records):
     """Whether consent is opt-in or opt-out in a zone of legislation; NONE is the rest of the world."""
     objectives: tuple[Objective, ...] = ()
     """What data is used for; connections can be bound to them."""
-    event_types: Annotated[tuple[EventType, ...], Field(examples=[_EVENT_TYPES])] = ()
+    event_types: Annotated[tuple[DeclaredEventType, ...], Field(examples=[_EVENT_TYPES])] = ()
     """What people do: types of events, each with its properties. A name alone stands for a ready-made type."""
     group_types: Annotated[tuple[GroupType, ...], Field(examples=[_GROUP_TYPES])] = ()
     """What people belong to: types of groups, each with its properties."""

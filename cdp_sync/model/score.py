@@ -22,7 +22,7 @@ def _listed(found: Any) -> Any:  # noqa: ANN401 - whatever is declared
     return [found] if isinstance(found, str) else not_empty(found)
 
 
-Types = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Types = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
 Days = Annotated[int, Field(ge=1, le=3650)]
 
 

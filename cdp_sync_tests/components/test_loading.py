@@ -243,7 +243,7 @@ def test_another_folder_is_loaded_when_the_variable_changes(
 def test_the_repositorys_own_declarations_load() -> None:
     """The repository's own declarations are valid."""
     found = load_declarations()
-    names = {"bluecore", "filiale", "iterable", "mailing", "sailthru", "webshop"}
+    names = {"bluecore", "filiale", "iterable", "mailing", "sailthru", "spotler", "webshop"}
     assert {each.name for each in found.connections} == names
     assert found.profiles.identifiers
 

@@ -27,7 +27,7 @@ PROFILES = Profiles.model_validate(
         ]
     }
 )
-ORDERS = (EventType.model_validate("order"),)
+ORDERS = (EventType.model_validate({"name": "order", "ready_made": True}),)
 FORMAT = {"separator": ";", "decimal": ",", "dates": ["%d-%m-%Y", "%d-%m-%Y %H:%M"], "time_zone": "Europe/Amsterdam"}
 MAP = {"Total": "total", "Count": "count", "Born": "born", "Seen": "seen", "News": "news", "City": "city"}
 TEXT = (

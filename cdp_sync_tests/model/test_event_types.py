@@ -15,7 +15,7 @@ def test_a_property_cannot_hide_a_column_of_events(name: str) -> None:
 
 def test_names_in_json_that_differ_in_case_only_are_refused() -> None:
     """Of `sku` and `SKU` in the objects of one field only one can be mapped; of columns of a file both can."""
-    order = EventType.model_validate("order")
+    order = EventType.model_validate({"name": "order", "ready_made": True})
     items = {"field": "Lines", "id": "sku", "map": [{"field": "SKU", "property": "name"}]}
     declared = {"type": "order", "id": "Id", "items": {"products": items}}
     (problem,) = EventImport.model_validate(declared).problems({"order": order})

@@ -12,7 +12,7 @@ from cdp_sync.model.base_url import BaseUrl, Variable
 from cdp_sync.model.connection import Connection
 from cdp_sync.model.declared import Declared
 from cdp_sync.model.export import AudienceGoal, AudienceLink, ExportColumn
-from cdp_sync.model.format import Format, ReadCells
+from cdp_sync.model.format import Dates, Format, ReadCells
 from cdp_sync.model.goal import ImportGoal, ImportRules, Mapping
 from cdp_sync.model.profile import Profiles
 from cdp_sync.model.schedule import TimeZone
@@ -59,7 +59,7 @@ class ListFormat(ReadCells):
 
     multi_value: Annotated[str, Field(min_length=1)] | None = ","
     """Between the values of a `multiple` property; nothing: a cell is one value."""
-    dates: tuple[str, ...] = ("%Y/%m/%d %H:%M:%S", "iso")
+    dates: Dates = ("%Y/%m/%d %H:%M:%S", "iso")
     """strptime patterns tried in order, or `iso`, `epoch_seconds`, `epoch_milliseconds`; times are the account's."""
     nulls: tuple[str, ...] = ("",)
     """Cells that mean "no value"."""
