@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cdp_sync.model import EventCounters
-from cdp_sync_tests.exporting.event_exporter import EventExporter, goal
+from cdp_sync_tests.exporting.event_exporter import EventExporter, goal, opened
 from cdp_sync_tests.trail.importer import Importer
 from cdp_sync_tests.trail.importer import goal as import_goal
 
@@ -40,3 +40,13 @@ def test_an_event_of_the_same_day_is_delivered_with_it(tmp_path: Path) -> None:
     importer.deliver({"/inbox/opens.csv": HEADER + FIRST + SECOND})
     importer.deliver({"/inbox/corrected.csv": HEADER + FIRST.replace("10:00", "23:59")})
     assert exporter.rows("select count(*) from warehouse.left_day") == [(0,)]
+
+
+def test_a_former_day_that_python_has_no_value_for_is_passed_over(tmp_path: Path) -> None:
+    """A file of a day after the year 9999 cannot have been delivered; other days are."""
+    exporter = EventExporter(tmp_path, goal(window="day", file={"name": "esp.csv"}))
+    exporter.hold([opened(1)])
+    exporter.counters(days=1)
+    exporter.change("insert into warehouse.left_day values ('opened', date '12000-01-01', timestamptz '2200-01-01')")
+    exporter.hold([opened(2)])
+    assert exporter.counters(days=1).events_written == 2

@@ -162,7 +162,8 @@ def _written_since(session: Session, event: EventType, since: datetime | None) -
         where event._written_at > $since"""
     latest, days = session.row(query, {"since": since})
     left = session.rows(
-        "select distinct day from warehouse.left_day where event_type = ? and written_at > ?", [event.name, since]
+        f"select distinct day from warehouse.left_day where event_type = ? and written_at > ? and {_IN_PYTHON}",
+        [event.name, since],
     )
     return latest, [*(days or []), *(day for (day,) in left)]
 
@@ -180,14 +181,16 @@ def _days_after(session: Session, event: EventType, day: date | None, last: date
 _HAS_DAY = "event.happened_at between timestamptz '0001-01-01 00:00:00+00' and timestamptz '9999-12-30 00:00:00+00'"
 """The condition that Python has a value for its day."""
 
+_IN_PYTHON = "day between date '0001-01-01' and date '9999-12-30'"
+"""The condition that Python has a value for a day."""
+
 
 def _undelivered(session: Session, run: EventRun, number: int, last: date) -> list[date]:
     """Return the days of events that the goal could not deliver."""
-    query = """
+    query = f"""
         select distinct day
         from warehouse.exported_event
-        where goal_number = $number and row_hash is null and event_type in (select unnest($types))
-            and day between date '0001-01-01' and date '9999-12-30'"""
+        where goal_number = $number and row_hash is null and event_type in (select unnest($types)) and {_IN_PYTHON}"""
     days = [day for (day,) in session.rows(query, {"number": number, "types": list(run.goal.events)})]
     return days if run.goal.window == "since_last" else [day for day in days if day <= last]
 
