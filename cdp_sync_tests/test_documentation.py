@@ -248,8 +248,9 @@ def test_every_column_of_bluecore_is_documented() -> None:
 
 
 def test_the_exports_to_bluecore_that_are_shown_are_in_order() -> None:
-    """They fit a profile with the ready-made types and the properties that they name."""
-    (shown,) = [BluecoreExports(**yaml.safe_load(block)["attributes"]) for block in blocks(BLUECORE, "yaml")]
+    """They fit a profile with the ready-made types and the properties that are shown beside them."""
+    connection, events = map(yaml.safe_load, blocks(BLUECORE, "yaml"))
+    shown = BluecoreExports(**connection["attributes"])
     properties = [
         {"name": "email", "type": "email", "identifier": True},
         *({"name": name} for name in ("phone", "first_name")),
@@ -260,8 +261,8 @@ def test_the_exports_to_bluecore_that_are_shown_are_in_order() -> None:
         {"name": name, "when": {"property": "email", "has_value": True}}
         for name in ("big_spenders", "newsletter_readers", "opted_out")
     ]
-    more = [{"name": "classification"}, {"name": "audiences", "multiple": True}, {"name": "tracking"}]
-    types = [{"name": name, "ready_made": True, "properties": more} for name in READY_MADE if "email" in name]
+    own = {event["name"] for event in events["event_types"]}
+    types = [*events["event_types"], *(name for name in READY_MADE if "email" in name and name not in own)]
     profiles = Profiles.model_validate(
         {
             "properties": properties,

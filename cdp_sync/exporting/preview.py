@@ -32,11 +32,11 @@ class ExportPreview:
     capped_until: tuple[datetime, datetime] | None = None
     """When the first and the last cap end; None where no profile is capped."""
     note: str = ""
-    """Why the goal exports nobody, where its lifecycle says so."""
+    """Why the goal exports nobody, where its lifecycle or its campaign says so."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the goal's lifecycle does, in sentences."""
+        """What the goal's lifecycle or campaign does, in sentences."""
         ends = sorted(set(self.capped_until or ()))
         caps = f"The caps end at {' to '.join(f'{end.astimezone(UTC):%Y-%m-%d %H:%M:%S}' for end in ends)} UTC."
         return (*([caps] if ends else []), *([self.note] if self.note else []))
@@ -63,4 +63,6 @@ def preview_export(run: ExportRun, limit: int = _SAMPLE, *, reserve: bool = Fals
         rows = tuple(tuple(cells) for (cells,) in session.rows(query, [limit]))
         caps = caps_end(session) if counters.profiles_capped else None
         reasons = reasons_of(session)
-        return ExportPreview(run.goal.name, run.path, counters, reasons, header, rows, capped_until=caps, note=run.note)
+        return ExportPreview(
+            run.goal.name, run.path, counters, reasons, header, rows, capped_until=caps, note=run.note or run.waits
+        )

@@ -19,10 +19,9 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
     Idempotent. Where there is nothing to record, the warehouse is not opened for writing. `delivered` is None where
     there was nothing to deliver.
     """
-    report = ExportReport(run.goal.name, run.goal.segment, counters, note=run.note)
+    report = ExportReport(run.goal.name, run.goal.segment, counters, note=run.note, difference=run.difference)
     if run.waits:
         return replace(report, waits=run.waits)
-    report = replace(report, difference=run.difference)
     if delivered:
         report = replace(report, path=delivered.path, size=delivered.size)
     elif not (counters.profiles_not_deliverable or counters.profiles_capped or leaves_something(run)):

@@ -114,7 +114,8 @@ class ExportReport(Report):
         off = {} if self.profiles_taken_off is None else {"profiles_taken_off": self.profiles_taken_off}
         first, last = self.capped_until or (None, None)
         caps = {"capped_until_first": first, "capped_until_last": last} if first else {}
-        return {"eligible": self.counters.eligible, **off, **caps}
+        warnings = {"warnings": list(self.warnings)} if self.warnings else {}
+        return {"eligible": self.counters.eligible, **off, **caps, **warnings}
 
     def _files(self) -> list[dict[str, Any]]:
         return [{"path": self.path, "state": FileState.DELIVERED, "size": self.size}] if self.path else []

@@ -88,14 +88,13 @@ class ProgressBars(Watcher):
 def print_goal(report: Report) -> None:
     """Show what a goal did: one line, its files, and the reasons why rows or values did not land."""
     say(DONE if report.state == "success" else FAILED, " ", (report.goal, "bold"), f"  {report.message}", lines=True)
-    if isinstance(report, ImportReport):
-        if report.files:
-            names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
-            columns = ["file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
-            rows = [[f.name, f.state, *(getattr(f.counters, name) for name in names)] for f in report.files]
-            _print_counts(columns, rows)
-        for warning in report.warnings:
-            say("  ", WARNING, f" {warning}")
+    if isinstance(report, ImportReport) and report.files:
+        names = [name for name in COUNTERS if getattr(report.counters, name) or name == "rows_read"]
+        columns = ["file", "state", *(name.removeprefix("rows_").replace("_", " ") for name in names)]
+        rows = [[f.name, f.state, *(getattr(f.counters, name) for name in names)] for f in report.files]
+        _print_counts(columns, rows)
+    for warning in report.warnings:
+        say("  ", WARNING, f" {warning}")
     for reason, times in report.reasons:
         say((f"  {times:>6,}x", "yellow"), f" {reason}")
     if isinstance(report, ImportReport):

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from cdp_sync.analytics import Figures
     from cdp_sync.scoring.stored import StoredScore
 
+_NEVER = "; `scores --compute` computes it"
 _NO_HOLD_OUT = "No hold-out yet: it needs 20 profiles with events before and within the horizon."
 
 
 def print_scores(scores: Sequence["StoredScore"]) -> None:
     """Show how many profiles have each score, and its values by tenth of the percentiles."""
     for score in scores:
-        when = f", computed at {score.scored_at:%Y-%m-%d %H:%M:%S} UTC" if score.scored_at else ""
+        when = f", computed at {score.scored_at:%Y-%m-%d %H:%M:%S} UTC" if score.scored_at else _NEVER
         say((score.name, "bold"), f"  {counted(score.profiles, 'profile')}{when}")
         if score.tenths:
             rows = [(each.words, each.profiles, f"{each.lowest:.4g}", f"{each.highest:.4g}") for each in score.tenths]
@@ -27,7 +28,7 @@ def print_scores(scores: Sequence["StoredScore"]) -> None:
 
 
 def print_figures(figures: "Figures") -> None:
-    """Print the figures as a table; or row by row, without zeros, where the terminal is too narrow for all columns."""
+    """Print the figures as a table; or row by row, where the terminal is too narrow for all columns."""
     frame, of_all = figures.timeframe, [figures.total[name] for name in figures.names]
     print_title(f"{figures.view.capitalize()} from {frame.since} to {frame.until}")
     names = [name.replace("_", " ") for name in figures.names]
@@ -42,4 +43,5 @@ def print_figures(figures: "Figures") -> None:
     for row in rows:
         label = " ".join(str(each) for each in row[: len(figures.keys)] if each is not None)
         values = zip(names, row[len(figures.keys) :], strict=True)
-        say((label or "no campaign", "bold"), "  ", ", ".join(f"{name} {value:,}" for name, value in values if value))
+        known = (f"{name} {value:,}" for name, value in values if value is not None)
+        say((label or "no campaign", "bold"), "  ", ", ".join(known))

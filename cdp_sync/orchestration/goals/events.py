@@ -38,11 +38,15 @@ def build_events(profiles: Profiles, imports: Mapping[str, Iterable[dg.AssetKey]
             deps=list(imports.get(event.name, ())),
             group_name=EVENTS,
             kinds={"duckdb", "table"},
-            description=f"The table of events {event.name} in the warehouse: what import goals write.",
+            description=f"The table of events {event.name} in the warehouse: what {_writers(event)} write.",
         )
         for event in profiles.event_types
     ]
     return dg.Definitions(assets=[*tables, *map(_events_asset, profiles.event_types)])
+
+
+def _writers(event: EventType) -> str:
+    return "lifecycles" if event.name == STAGE_CHANGED.name else "import goals"
 
 
 def _events_asset(event: EventType) -> dg.AssetsDefinition:

@@ -63,9 +63,9 @@ def lines_in(metadata: Mapping[str, Any]) -> tuple[str, ...]:
 def idle_metadata_of(report: ImportReport | ExportReport | EventExportReport) -> Metadata:
     """Return the metadata of an observation: of a run that found nothing to do. Nothing in it is plotted."""
     files = failure_metadata_of(report) if isinstance(report, ImportReport) else {}
-    caps = _cap_ends(report) if isinstance(report, ExportReport) else {}
+    own = {**_warnings(report), **_cap_ends(report)} if isinstance(report, ExportReport) else {}
     counters = {**asdict(report.counters), "seconds": round(report.seconds, 3)}
-    return {"summary": report.message, **files, **caps, _COUNTERS: counters}
+    return {"summary": report.message, **files, **own, _COUNTERS: counters}
 
 
 def export_metadata_of(report: ExportReport | EventExportReport) -> Metadata:
@@ -85,6 +85,7 @@ def export_metadata_of(report: ExportReport | EventExportReport) -> Metadata:
     totals = {"profiles_taken_off": report.profiles_taken_off, "profiles_ever_exported": report.profiles_ever_exported}
     return {
         "summary": report.message,
+        **_warnings(report),
         **({"file": report.path, "bytes": report.size} if report.path is not None else {}),
         **reasons,
         **_cap_ends(report),
@@ -94,6 +95,10 @@ def export_metadata_of(report: ExportReport | EventExportReport) -> Metadata:
         "seconds": round(report.seconds, 3),
         **{name: total for name, total in totals.items() if total is not None},
     }
+
+
+def _warnings(report: ExportReport) -> Metadata:
+    return {"warnings": " ".join(report.warnings)} if report.warnings else {}
 
 
 def _cap_ends(report: ExportReport) -> Metadata:
