@@ -177,7 +177,7 @@ def test_the_webshop_runs_through_the_ui(tmp_path: Path) -> None:
         shown = f"{resources} {ask(client, ASSETS)} {ask(client, LOGS, id=run_id)}"
     steps = sorted(run["stepStats"], key=lambda step: step["startTime"])
     keys = [step["stepKey"] for step in steps if "." in step["stepKey"]]
-    goals = ("customers", "orders", "order_lines", "consents")
+    goals = ("customers", "orders", "order_lines", "consents", "messages")
     assert keys == [f"webshop__{goal}.{op}" for goal in goals for op in OPS]
     assert {step["status"] for step in steps} == {"SUCCESS"}
     assert {"webshop_server", "filiale_server", "warehouse"} <= {resource["name"] for resource in resources}
