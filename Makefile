@@ -35,7 +35,7 @@ soak: .venv/tools  ## kill 200 runs at random points and run them again, and mea
 pollock: .venv/tools  ## import a table in about 3,000 polluted variants: takes minutes
 	$(BIN)/python -m cdp_sync_tests.pollock
 
-bench: .venv/tools  ## import and export beside hand-written scripts, the search for new files, start-up beside dlt; BENCH="--rows 100000", BENCH_FEW, BENCH_EXPORT, BENCH_EVENTS, BENCH_SEGMENTS, BENCH_LIFECYCLES, BENCH_EVENT_FILES, BENCH_EVENT_EXPORT, BENCH_MERGES, BENCH_SCORES, BENCH_SAILTHRU, BENCH_ITERABLE, BENCH_PROCESSORS, BENCH_WORKBOOK and BENCH_START the same
+bench: .venv/tools  ## import and export beside hand-written scripts, the search for new files, start-up beside dlt; BENCH="--rows 100000", BENCH_FEW, BENCH_EXPORT, BENCH_EVENTS, BENCH_SEGMENTS, BENCH_LIFECYCLES, BENCH_EVENT_FILES, BENCH_EVENT_EXPORT, BENCH_MERGES, BENCH_SCORES, BENCH_SAILTHRU, BENCH_ITERABLE, BENCH_PROCESSORS, BENCH_WORKBOOK, BENCH_GROWTH and BENCH_START the same
 	$(BIN)/python -m cdp_sync_tests.benchmarks.bench $(BENCH)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.few_bench $(BENCH_FEW)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.export_bench $(BENCH_EXPORT)
@@ -50,6 +50,7 @@ bench: .venv/tools  ## import and export beside hand-written scripts, the search
 	$(BIN)/python -m cdp_sync_tests.benchmarks.iterable_bench $(BENCH_ITERABLE)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.processors_bench $(BENCH_PROCESSORS)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.workbook_bench $(BENCH_WORKBOOK)
+	$(BIN)/python -m cdp_sync_tests.benchmarks.growth_bench $(BENCH_GROWTH)
 	$(BIN)/python -m cdp_sync_tests.benchmarks.start_bench --dlt $(BENCH_START)
 	$(BIN)/python -W ignore -m cdp_sync_tests.benchmarks.watch_bench $(BENCH_WATCH)
 
