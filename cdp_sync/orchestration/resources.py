@@ -27,12 +27,12 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     Args:
         path: The file.
         lock_timeout: Seconds to wait for another process that holds it.
-        memory_limit: What DuckDB may keep in memory, e.g. `700MB`.
+        memory_limit: What DuckDB may keep in memory, e.g. `700MB`; empty: what fits the machine of the run.
     """
 
     path: str
     lock_timeout: float = 120.0
-    memory_limit: str = "700MB"
+    memory_limit: str = ""
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Note which process does the run's work, quiet its log, and close the data folder: every run needs this."""
@@ -44,7 +44,7 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
 
     def warehouse(self) -> Warehouse:
         """Return the warehouse."""
-        return Warehouse(Path(self.path), self.lock_timeout, self.memory_limit)
+        return Warehouse(Path(self.path), self.lock_timeout).within(self.memory_limit)
 
 
 class PlatformResource(dg.ConfigurableResource[Any]):

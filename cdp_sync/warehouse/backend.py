@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -29,6 +29,7 @@ from cdp_sync.errors import NO_ROOM, CdpSyncError, DiskFull, WarehouseLocked, Wa
 from cdp_sync.private import private_file, private_folder
 from cdp_sync.quoting import quote_identifier
 from cdp_sync.retrying import Pauses, RetryPolicy
+from cdp_sync.warehouse.memory import memory_limit
 from cdp_sync.warehouse.session import Session, damaged, no_room, translate
 
 Access = Literal["none", "read", "write"]
@@ -55,12 +56,12 @@ class Warehouse:
     Args:
         path: The file; made on the first write.
         lock_timeout: Seconds to wait for a process that holds it.
-        memory_limit: What DuckDB may keep in memory; beyond it spills to disk.
+        memory_limit: What DuckDB may keep in memory, beyond which it spills to disk; what fits this machine by default.
     """
 
     path: Path
     lock_timeout: float = 120.0
-    memory_limit: str = "700MB"
+    memory_limit: str = field(default_factory=memory_limit)
 
     def within(self, memory: str | None) -> "Warehouse":
         """Return the warehouse with another limit of memory, if there is one."""
