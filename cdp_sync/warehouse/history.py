@@ -96,30 +96,48 @@ def profiles_named(session: Session, value: str) -> list[dict[str, Any]]:
     changes are those of all profiles that it was merged from, each with its `profile_id`.
     """
     plain = value.strip()
-    named = session.rows(_NAMED, {"plain": plain, "folded": folded(plain)})
-    if not named:
+    owners = [owner for (owner,) in session.rows(_OWNERS, {"plain": plain, "folded": folded(plain)})]
+    if not owners:
         with suppress(ValueError):
-            named = session.rows(f"{_LIVE} where profile_id = ?", [UUID(plain)])
+            owners = [UUID(plain)]
     found: dict[object, list[object]] = {}
-    for profile_id, live in named:
+    for profile_id, live in _live(session, owners):
         found.setdefault(live, []).extend([profile_id] if profile_id != live else [])
     names = ", ".join(quote_identifier(name) for name in profile_columns(session) if name not in _HIDDEN)
     profiles = f"select {names} from warehouse.live_profile where profile_id = ?"
     return [
-        {**record, "named_parts": merged, "changes": session.records(_CHANGES, {"profile_id": live})}
+        {**record, "named_parts": merged, "changes": _latest_changes(session, live)}
         for live, merged in found.items()
         for record in session.records(profiles, [live])
     ]
 
 
-_LIVE = "select profile_id, coalesce(merged_into, profile_id) as live from warehouse.profile"
+# Ids are bound as values, not joined: then DuckDB reads only the row groups that may have them, of all profiles' rows.
 
-_NAMED = f"""
-    {_LIVE}
-    where profile_id in (
-        select profile_id from warehouse.linking_identifier where value in ($plain, lower($plain), $folded)
-    )
-    order by created_at, profile_id"""
+_OWNERS = "select distinct profile_id from warehouse.linking_identifier where value in ($plain, lower($plain), $folded)"
+
+
+def _live(session: Session, owners: list[object]) -> list[tuple[object, object]]:
+    """Return profiles with the live ones that they are part of, by id, the oldest first."""
+    if not owners:
+        return []
+    query = f"""
+        select profile_id, coalesce(merged_into, profile_id)
+        from warehouse.profile
+        where profile_id in ({_marks(owners)})
+        order by created_at, profile_id"""
+    return session.rows(query, owners)
+
+
+def _latest_changes(session: Session, live: object) -> list[dict[str, Any]]:
+    """Return the latest changes of a live profile and of those that were merged into it."""
+    merged = session.rows("select profile_id from warehouse.profile where merged_into = ?", [live])
+    parts = [live, *(part for (part,) in merged)]
+    return session.records(_CHANGES.format(_marks(parts)), [*parts, *parts])
+
+
+def _marks(values: list[object]) -> str:
+    return ", ".join("?" for _ in values)
 
 
 def identifiers_by_profile(session: Session, profile_ids: list[object]) -> dict[object, list[str]]:
@@ -135,19 +153,15 @@ def identifiers_by_profile(session: Session, profile_ids: list[object]) -> dict[
 _HIDDEN = ("merged_into", "_created_by")
 
 _CHANGES = f"""
-    with part as (
-        select profile_id from warehouse.profile where $profile_id in (profile_id, merged_into)
-    )
     select
         change.changed_at, change.kind, run.connection, run.goal, change.properties, known.changed, change.run_id,
         change.profile_id
-    from warehouse.profile_change change
-    join part on part.profile_id = change.profile_id
+    from (from warehouse.profile_change where profile_id in ({{0}})) change
     left join warehouse.run run on run.run_id = change.run_id and run.started_at = change.changed_at
     left join (
-        select run_id, connection, goal, profile_id, {_CHANGED} as changed
+        select run_id, connection, goal, profile_id, {_CHANGED.replace("{", "{{").replace("}", "}}")} as changed
         from warehouse.changed_value
-        where profile_id in (from part)
+        where profile_id in ({{0}})
         group by all
     ) known on known.run_id = run.run_id and known.connection = run.connection and known.goal = run.goal
         and known.profile_id = change.profile_id

@@ -1,9 +1,15 @@
 -- Rule 4. The profile and the outcome of every fresh row. A component without a profile becomes a new one. Most new
--- profiles have one row (`alone`), which needs no join to find its profile and, later, no grouping.
+-- profiles have one row (`alone`), which needs no join to find its profile and, later, no grouping. Ids are UUIDs of
+-- version 7 (RFC 9562) that ascend by row, 8,192 rows a step, in place of the time below a millisecond: profiles are
+-- written in this order, and a search for an id then reads few of them.
 create or replace table staging.assigned as
 with new_profile as materialized (
     select
-        component, uuidv7() as profile_id,
+        component,
+        (
+            (epoch_ms(now()) << 16 | 28672 | least(component >> 13, 4095))::uhugeint << 64
+            | (9223372036854775808::uhugeint | (uuid()::uhugeint & 4611686018427387903::uhugeint))
+        )::uuid as profile_id,
         component not in (select component from component where row <> component) as alone
     from component
     anti join component_profile using (component)

@@ -20,6 +20,9 @@ from cdp_sync.importing.upserting.contributions import (
 from cdp_sync.model import ROW_ENDS, Property
 from cdp_sync.warehouse import Step, fixed, quote_identifier, quote_literal
 
+PLACE = "_place"
+"""The column of row ids in `changed_profile`; no property is called so."""
+
 OWN, _OWN_IDENTIFIER = "warehouse.own_profile", "warehouse.own_identifier"
 
 _CANDIDATES = "(select profile_id from merge_candidate)"
@@ -148,6 +151,14 @@ class Changes:
     joined: where a transaction changes rows that it inserted, DuckDB writes all of these once more."""
 
 
+def is_placed(columns: Columns, changes: Changes) -> bool:
+    """Return whether `changed_profile` has the places of its profiles, as `_place`: the row ids in the entity's table.
+
+    By these DuckDB finds them without reading a column; by ids it reads those of all profiles.
+    """
+    return changes.whole and not columns.entity.merged
+
+
 def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -> Iterator[Step]:
     """Yield the steps that write profiles and their identifiers; `creator` is the number of the connection."""
     every, stored, key = targets(columns), columns.entity.stored, columns.entity.key
@@ -158,10 +169,13 @@ def write_steps(columns: Columns, changes: Changes, now: object, creator: int) -
     elif changes.created:
         yield Step(stored, _created(columns, stored), values)
     if changes.properties and changes.whole:
+        placed = is_placed(columns, changes)
+        working = "profile_id, _first_row, _changed" + (f", {PLACE}" if placed else "")
         written = f"""insert into {stored} by name
-select profile_id as {key}, * exclude (profile_id, _first_row, _changed) replace ($now as updated_at)
+select profile_id as {key}, * exclude ({working}) replace ($now as updated_at)
 from changed_profile"""
-        yield Step(stored, f"delete from {stored} where {key} in (select profile_id from changed_profile)")
+        found = f"rowid in (select {PLACE}" if placed else f"{key} in (select profile_id"
+        yield Step(stored, f"delete from {stored} where {found} from changed_profile)")
         yield Step(stored, written, {"now": now})
     elif changes.properties:
         # Only what differs is updated: rewriting a list makes DuckDB write the whole row anew.
@@ -224,6 +238,8 @@ def outcome_steps(columns: Columns, *, whole: bool, lists: bool = False) -> tupl
         # Few profiles are found by their place: DuckDB then decodes the vectors that hold them and no others. By ids,
         # the one in a hundred that its Bloom filter lets through is decoded as well, and with it nearly every vector.
         selected.insert(0, f"profile.* exclude ({key}, {', '.join(target.name for target in every)})")
+        if not columns.entity.merged:
+            selected.insert(0, f"patch.place as {PLACE}")
         placed = f"""with placed as materialized (
     select patch.*, profile.rowid as place
     from {relations}
@@ -291,7 +307,9 @@ def _identifier_steps(columns: Columns, prop: Property, changes: Changes, now: o
 
 
 def _identified(table: str, text: str, query: str, key: str = "profile_id") -> str:
+    """Return the statement that inserts identifiers in order, so that a search for one reads few row groups."""
     return f"""insert into {table} (property, value, {key})
-select {text}, value::varchar, profile_id
+select {text}, value::varchar as value, profile_id
 from ({query})
-where value is not null"""
+where value is not null
+order by value"""

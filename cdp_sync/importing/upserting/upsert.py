@@ -291,31 +291,34 @@ def _outgrown_step(columns: Columns, value: StagedValue, *, every: bool) -> Step
 
 _SAMPLE = """create or replace temp table profile_sample as
 (
-    select profile_id, 'created' as kind, first_row as place, null::text[] as properties
+    select profile_id, 'created' as kind, first_row as place, null::text[] as properties, null::bigint as stored_at
     from touched_profile where is_new order by first_row desc limit 5
 )
 union all
 (
-    select profile_id, 'updated' as kind, _first_row as place, _changed as properties
+    select profile_id, 'updated' as kind, _first_row as place, _changed as properties, {stored_at} as stored_at
     from changed_profile order by _first_row desc limit 5
 )"""
 
 
 def sample_steps(columns: Columns, changes: Changes) -> tuple[Step, ...]:
     """Return the steps that choose the profiles and note the values that will change, before anything is written."""
-    before = _values("updated", _changing(columns, changes), columns.entity.stored, columns.entity.key)
+    placed = plan.is_placed(columns, changes)
+    found = "profile.rowid = chosen.stored_at" if placed else f"profile.{columns.entity.key} = chosen.profile_id"
+    before = _values("updated", _changing(columns, changes), columns.entity.stored, found)
     return (
-        Step("profile_sample", _SAMPLE),
+        Step("profile_sample", _SAMPLE.format(stored_at=plan.PLACE if placed else "null::bigint")),
         Step("value_before", f"create or replace temp table value_before as\n{before}"),
     )
 
 
 def changed_value_step(columns: Columns, changes: Changes, run: ImportRun) -> Step:
     """Return the step that records what changed, once profiles are written."""
-    now = [_values("updated", _changing(columns, changes), "changed_profile")]
+    found = "profile.{} = chosen.profile_id"
+    now = [_values("updated", _changing(columns, changes), "changed_profile", found.format("profile_id"))]
     if changes.created:
         stored = "warehouse.profile_by_itself" if changes.candidates else columns.entity.stored
-        now.append(_values("created", targets(columns), stored, columns.entity.key))
+        now.append(_values("created", targets(columns), stored, found.format(columns.entity.key)))
     sql = f"""insert into warehouse.changed_value
 select $run_id, $connection, $goal, profile_id, now.kind, property, value_before.value, now.value
 from ({" union all ".join(now)}) now
@@ -328,11 +331,11 @@ def _changing(columns: Columns, changes: Changes) -> list[Target]:
     return [target for target in targets(columns) if target.prop.name in changes.properties]
 
 
-def _values(kind: str, every: Iterable[Target], table: str, key: str = "profile_id") -> str:
-    """Return the query for values of the chosen profiles of a kind, as text; `key` is the column of ids in `table`."""
+def _values(kind: str, every: Iterable[Target], table: str, found: str) -> str:
+    """Return the query for values of the chosen profiles of a kind, as text, given how `table` has each of these."""
     named = ((quote_literal(target.prop.name), target.name) for target in every)
     values = ", ".join(f"{{property: {text}, value: profile.{name}::text}}" for text, name in named)
     return f"""select chosen.profile_id, chosen.kind,
     unnest([{values}]::struct(property text, value text)[], recursive := true)
 from (from profile_sample where kind = {quote_literal(kind)}) chosen
-join {table} profile on profile.{key} = chosen.profile_id"""
+join {table} profile on {found}"""
