@@ -57,3 +57,23 @@ def test_few_changed_names_among_a_million_are_updated(
             "select before like 'First%' and after like 'New%' from warehouse.changed_value where kind = 'updated'"
         )
         assert has_changed_names == [(True,)] * 5
+
+
+DESCENTS = """
+select count(*)
+from (select {what} as this, lag({what}) over (order by rowid) as former from {table})
+where this < former"""
+
+
+@pytest.mark.slow
+def test_a_million_profiles_are_stored_in_order(warehouse: Path, tmp_path: Path) -> None:
+    """Ids ascend by row and identifiers by value, but for where a thread began anew: a search reads few row groups."""
+    importer = Importer(tmp_path, NAMES)
+    shutil.copy(warehouse, importer.warehouse.path)
+    of_ids = DESCENTS.format(what="(profile_id::text)[:18]", table="warehouse.profile")
+    of_values = DESCENTS.format(what="property || ' ' || value", table="warehouse.profile_identifier")
+    assert importer.rows(f"select ({of_ids}) < 20, ({of_values}) < 20") == [(True, True)]
+    versions = "select distinct uuid_extract_version(profile_id) from warehouse.profile"
+    assert importer.rows(versions) == [(7,)]
+    steps = "select max(times) from (select count(*) as times from warehouse.profile group by (profile_id::text)[:18])"
+    assert importer.rows(steps) == [(8192,)]

@@ -178,3 +178,21 @@ def test_live_profiles_have_later_columns(warehouse: Warehouse) -> None:
             for source in ("live_profile where", "profile where merged_into is null and")
         ]
     assert plans[0] == plans[1]
+
+
+def test_identifiers_of_version_24_are_put_in_order(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Identifiers of a version before are all there, in the order of their values, and views still show them."""
+    values = ["c@example.com", "a@example.com", "b@example.com", "a@example.com"]
+    every = migrations()
+    with monkeypatch.context() as earlier:
+        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: [each for each in every if each.version < 25])
+        with warehouse.open("write") as session:
+            for number, value in enumerate(values):
+                session.execute(
+                    "insert into warehouse.profile_identifier values ('email', $value, md5($number::text)::uuid)",
+                    {"value": value, "number": number},
+                )
+    with warehouse.open("read") as session:
+        held = session.rows("select property, value from warehouse.profile_identifier order by rowid")
+        assert held == [("email", value) for value in sorted(values)]
+        assert session.value("select count(distinct profile_id) from warehouse.linking_identifier") == len(values)

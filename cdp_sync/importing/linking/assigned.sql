@@ -1,19 +1,25 @@
 -- Rule 4. The profile and the outcome of every fresh row. A component without a profile becomes a new one. Most new
 -- profiles have one row (`alone`), which needs no join to find its profile and, later, no grouping. Ids are UUIDs of
--- version 7 (RFC 9562) that ascend by row, 8,192 rows a step, in place of the time below a millisecond: profiles are
--- written in this order, and a search for an id then reads few of them.
+-- version 7 (RFC 9562) that ascend by row: the bits that count parts of a millisecond count steps of 8,192 rows, and 62
+-- bits are random. Profiles are written in this order, so that a search for an id reads few of them.
 create or replace table staging.assigned as
-with new_profile as materialized (
+with founder as (
     select
         component,
-        (
-            (epoch_ms(now()) << 16 | 28672 | least(component >> 13, 4095))::uhugeint << 64
-            | (9223372036854775808::uhugeint | (uuid()::uhugeint & 4611686018427387903::uhugeint))
-        )::uuid as profile_id,
-        component not in (select component from component where row <> component) as alone
+        component not in (select component from component where row <> component) as alone,
+        (epoch_ms(now()) << 12) + (component >> 13) as tick
     from component
     anti join component_profile using (component)
     where component.row = component.component
+),
+new_profile as materialized (
+    select
+        component, alone,
+        (
+            (((tick >> 12) << 16) | (7 << 12) | (tick & 4095))::uhugeint << 64
+            | (1::uhugeint << 63) | (uuid()::uhugeint & ((1::uhugeint << 62) - 1))
+        )::uuid as profile_id
+    from founder
 )
 select row, profile_id, 'matched' as outcome, ambiguous, false as alone from matched
 union all
