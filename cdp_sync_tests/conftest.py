@@ -33,12 +33,12 @@ def new_warehouses(migrated: Path) -> Iterator[None]:
 
     Other processes migrate theirs, and so do tests that declare other migrations and those of the warehouse itself.
     """
-    from cdp_sync.warehouse import Warehouse, backend
+    from cdp_sync.warehouse import Warehouse
 
-    attach, migrations = Warehouse._attach, backend.migrations
+    attach, migrations = Warehouse._attach, migrating.migrations
 
     def attach_copy(warehouse: Warehouse, session: Any, path: Path, name: str, options: str = "") -> None:
-        if name == "new" and backend.migrations is migrations:
+        if name == "new" and migrating.migrations is migrations:
             shutil.copyfile(migrated, path)
         attach(warehouse, session, path, name, options)
 

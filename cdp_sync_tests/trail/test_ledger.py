@@ -45,7 +45,7 @@ def test_a_ledger_of_version_5_guards_its_rows(importer: Importer, monkeypatch: 
     """Rows that a former version applied are unchanged and summed once, also under a changed declaration."""
     every = migrations()
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:5])
+        earlier.setattr("cdp_sync.warehouse.backend.migrating.migrations", lambda: every[:5])
         with importer.warehouse.open("write") as session:
             session.execute(
                 """insert into warehouse.imported_file by name

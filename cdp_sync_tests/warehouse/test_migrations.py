@@ -79,7 +79,7 @@ def test_a_warehouse_of_version_3_is_migrated(warehouse: Warehouse, monkeypatch:
     """A warehouse of version 3 keeps its history, and gets the tables and the view of later versions."""
     every = migrations()
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:3])
+        earlier.setattr("cdp_sync.warehouse.backend.migrating.migrations", lambda: every[:3])
         with warehouse.open("write") as session:
             session.execute(
                 """insert into warehouse.run by name select 'r1' as run_id, 'shop' as connection, 'out' as goal,
@@ -101,7 +101,7 @@ def test_the_ledger_of_version_4_is_kept(warehouse: Warehouse, monkeypatch: pyte
     every = migrations()
     by_name = "select connection, goal, profile_id, row_hash::uuid, value_hash from warehouse.exported_profile"
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:4])
+        earlier.setattr("cdp_sync.warehouse.backend.migrating.migrations", lambda: every[:4])
         with warehouse.open("write") as session:
             session.execute(
                 """insert into warehouse.exported_profile by name
@@ -120,7 +120,7 @@ def test_older_quarantined_rows_get_a_kind(warehouse: Warehouse, monkeypatch: py
     """Quarantined rows of an older version get the kind of the counter that counted them."""
     every = migrations()
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:6])
+        earlier.setattr("cdp_sync.warehouse.backend.migrating.migrations", lambda: every[:6])
         with warehouse.open("write") as session:
             _fill_quarantine(session)
     with warehouse.open("read") as session:
@@ -157,7 +157,7 @@ def test_the_warehouse_of_version_8_gets_live_profiles_and_watermarks(
     """A warehouse of version 8 gets live profiles and watermarks; merged profiles are not live."""
     every = migrations()
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: every[:8])
+        earlier.setattr("cdp_sync.warehouse.backend.migrating.migrations", lambda: every[:8])
         with warehouse.open("write") as session:
             session.execute("alter table warehouse.profile add column name text")
             session.execute("insert into warehouse.profile (merged_into, name) values (null, 'Ann'), (uuid(), 'Anna')")
@@ -185,7 +185,9 @@ def test_identifiers_of_version_24_are_put_in_order(warehouse: Warehouse, monkey
     values = ["c@example.com", "a@example.com", "b@example.com", "a@example.com"]
     every = migrations()
     with monkeypatch.context() as earlier:
-        earlier.setattr("cdp_sync.warehouse.backend.migrations", lambda: [each for each in every if each.version < 25])
+        earlier.setattr(
+            "cdp_sync.warehouse.backend.migrating.migrations", lambda: [each for each in every if each.version < 25]
+        )
         with warehouse.open("write") as session:
             for number, value in enumerate(values):
                 session.execute(

@@ -1,24 +1,13 @@
-"""Opens the warehouse: as late and as briefly as possible, waiting for the process that holds it.
-
-DuckDB lets one process write at a time, and while one writes no other can open the file. These parts rely on it; a
-backend with several writers has to guarantee the same for each session that writes, by one lock across machines:
-
-- `next_number` gives the next number of a table without a sequence.
-- `sync_properties` adds columns in a transaction of its own, before the one that lands the rows.
-- New profiles are recognized by `created_at`: the time of a run is later than the creation of any earlier profile.
-- `begin_at` refuses to land what was linked against an earlier revision, so that this rule does not rely on the lock.
-"""
+"""Opens the warehouse: as late and as briefly as possible, waiting for the process that holds it."""
 
 import errno
 import logging
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Literal
@@ -27,8 +16,8 @@ import duckdb
 
 from cdp_sync.errors import NO_ROOM, CdpSyncError, DiskFull, WarehouseLocked, WarehouseUnusable
 from cdp_sync.private import private_file, private_folder
-from cdp_sync.quoting import quote_identifier
 from cdp_sync.retrying import Pauses, RetryPolicy
+from cdp_sync.warehouse.backend.migrating import latest_version, migrate, version_of
 from cdp_sync.warehouse.memory import memory_limit
 from cdp_sync.warehouse.session import Session, damaged, no_room, translate
 
@@ -173,41 +162,6 @@ class Warehouse:
             private_file(file)
 
 
-def revision_of(session: Session) -> int:
-    """Return the revision of the profiles; each import that lands raises it by one."""
-    return int(session.value("select number from warehouse.revision"))
-
-
-def begin_at(session: Session, revision: int) -> None:
-    """Begin the transaction that lands what was worked out against a revision.
-
-    Raises:
-        WarehouseLocked: Another process has written since; worked out again, the rows can land.
-    """
-    session.execute("begin")
-    if (found := revision_of(session)) != revision:
-        session.roll_back()
-        raise WarehouseLocked(
-            f"Another process wrote to the warehouse: its revision is {found}.",
-            needed=f"The rows were linked against revision {revision}.",
-            remedy="Run again; nothing of this run has landed.",
-        )
-
-
-def next_number(session: Session, table: str, names: Mapping[str, str]) -> int:
-    """Return the number by which a table abbreviates these names, given by column; new ones get the next."""
-    columns = ", ".join(map(quote_identifier, names))
-    values = ", ".join(f"${name}" for name in names)
-    named = f"from warehouse.{table} where ({columns}) = ({values})"
-    session.execute(
-        f"""insert into warehouse.{table} ({columns}, number)
-        select {values}, (select coalesce(max(number), 0) + 1 from warehouse.{table})
-        where not exists ({named})""",
-        names,
-    )
-    return int(session.value(f"select number {named}", names))
-
-
 def _holder(text: str) -> str:
     found = re.search(r"held in (\S+) \(PID (\d+)\)(?: by user (\S+?)\.?(?:\s|$))?", text)
     if not found:
@@ -243,59 +197,3 @@ def _unusable(error: duckdb.Error, path: Path) -> Exception:
             remedy=f"Check {path}, its folder and their permissions.",
         )
     return problem
-
-
-@dataclass(frozen=True)
-class Migration:
-    """One change to the tables; applied once, in one transaction with its record."""
-
-    version: int
-    name: str
-    sql: str
-
-
-@cache
-def migrations() -> tuple[Migration, ...]:
-    """Return the migrations of `sql/migrations/`, in order."""
-    folder = resources.files("cdp_sync.warehouse").joinpath("sql", "migrations")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return tuple(Migration(int(file.name[:4]), file.name[5:-4], file.read_text(encoding="utf-8")) for file in files)
-
-
-def latest_version() -> int:
-    """Return the version that this code works with."""
-    return migrations()[-1].version
-
-
-def version_of(session: Session) -> int:
-    """Return the version of the attached warehouse; 0 where it has no tables yet."""
-    try:
-        return int(session.value("select coalesce(max(version), 0) from warehouse.migration"))
-    except WarehouseUnusable as error:
-        # To look for the table first would take DuckDB 15 ms in every session.
-        if isinstance(error.__cause__, duckdb.CatalogException):
-            return 0
-        raise
-
-
-def migrate(session: Session) -> None:
-    """Apply what is missing.
-
-    Raises:
-        WarehouseUnusable: The warehouse was written by a newer version.
-    """
-    version = version_of(session)
-    if version > latest_version():
-        raise WarehouseUnusable(
-            f"The warehouse has version {version}.",
-            needed=f"This cdp_sync works with version {latest_version()}.",
-            remedy="Use the newer cdp_sync that wrote it.",
-        )
-    for migration in (each for each in migrations() if each.version > version):
-        session.execute("begin")
-        if migration.version == 1:
-            session.execute("create table warehouse.migration (version integer, name text, applied_at timestamptz)")
-        session.execute(migration.sql)
-        record = "insert into warehouse.migration values ($version, $name, now())"
-        session.execute(record, {"version": migration.version, "name": migration.name})
-        session.execute("commit")
