@@ -12,7 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, false, func, literal_column, not_, null, or_, select, true
+from sqlalchemy.sql.selectable import NamedFromClause
 
+from cdp_sync.exporting.changes.candidates import CANDIDATES, stage_candidates
+from cdp_sync.exporting.changes.deciding import decide
+from cdp_sync.exporting.changes.state import stage_pass
 from cdp_sync.exporting.run import DeliveryRun, ExportRun
 from cdp_sync.exporting.touches.capping import IN_STAGE, with_stage
 from cdp_sync.exporting.touches.reserving import reserve as reserve_touches
@@ -34,6 +38,8 @@ Level = Mapping[str, str]
 
 IS_RIVAL = "is_rival"
 """Cell of profiles with links: whether another profile stands for the same user."""
+
+_PROFILE_ID: ColumnElement[Any] = literal_column("profile.profile_id")
 
 _PERSONAL = 2
 """The permission level at which personal properties may leave, and that of profiles of which nothing is known."""
@@ -122,19 +128,23 @@ def select_segment(run: ExportRun, *, keep_cells: bool = False, reserve: bool = 
     with run.open("write" if reserving else "read") as session:
         session.set("force_compression", "uncompressed")  # rows stay here for seconds only
         columns = readable_columns(session, run.profiles)
-        rows = run.rows(columns)
-        selected = selected_step(session, run, rows, columns, keep_cells=keep_cells)
+        found = decide(session, run, columns)
+        short = not found.full
+        if short:
+            stage_candidates(session, run, found, columns)
+        rows, among = run.rows(columns), CANDIDATES if short else PROFILE
+        selected = selected_step(session, run, rows, columns, keep_cells=keep_cells, short=short)
         session.run([selected, *run.more_steps(columns)])
         drop_tables(session)
         if reserving:
             session.set("force_compression", "auto")
             reserve_touches(session, run)
-        inside = is_exported(run, columns)
-        size = step("segment", select(func.count()).select_from(PROFILE).where(inside))
-        in_segment = session.value(size.sql, size.values)
+        inside = step("segment", select(_PROFILE_ID).select_from(among).where(is_exported(run, columns)))
+        in_segment = session.value(f"select count(*) from ({inside.sql})", inside.values)
         ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.selected group by ending"))
         ends["profiles_same"] = in_segment - sum(ends.values()) + ends.get("profiles_same", 0)
-        return ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))
+        counters = ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))
+        return stage_pass(session, run, found, inside, counters)
 
 
 def verify_recordable(run: ExportRun, counters: ExportCounters) -> None:
@@ -161,7 +171,13 @@ def verify_room(run: ExportRun, profiles: int) -> None:
 
 
 def selected_step(
-    session: Session, run: ExportRun, rows: Rows, columns: Collection[str], *, keep_cells: bool = False
+    session: Session,
+    run: ExportRun,
+    rows: Rows,
+    columns: Collection[str],
+    *,
+    keep_cells: bool = False,
+    short: bool = False,
 ) -> Step:
     """Return the step that makes `staging.selected`: the segment's profiles with their endings, in order.
 
@@ -173,7 +189,7 @@ def selected_step(
     """
     processors, kept, line = run.goal.processors, "true", "line"
     alone = not processors or works_alone(processors)
-    source, values, compared = _compared(run, rows, columns, all_profiles=not alone)
+    source, values, compared = _compared(run, rows, columns, all_profiles=not alone, short=short)
     for level in rows.cells:
         source = on(source, level)
     if processors:
@@ -208,13 +224,16 @@ def _with_steady_line(source: str, rows: Rows, relation: Relation) -> str:
 
 
 def _compared(
-    run: ExportRun, rows: Rows, columns: Collection[str], *, all_profiles: bool = False
+    run: ExportRun, rows: Rows, columns: Collection[str], *, all_profiles: bool = False, short: bool = False
 ) -> tuple[str, dict[str, Any], bool]:
     """Return the query for the profiles with the digest of their values, what to bind, and whether these compare.
 
     Profiles whose values equal those last delivered are left out, unless `all_profiles` are wanted.
     """
-    chosen, levels = _chosen(run, rows, columns), (*rows.cells, *rows.finish, *rows.line)
+    chosen, levels = (
+        _chosen(run, rows, columns, CANDIDATES if short else PROFILE),
+        (*rows.cells, *rows.finish, *rows.line),
+    )
     how = "".join(f"{name}{sql}" for level in levels for name, sql in level.items())
     salt = hashlib.sha256(f"{run.fingerprint}{how}".encode())
     values: dict[str, Any] = {**chosen.values, "salt": salt.hexdigest()}
@@ -227,8 +246,9 @@ def _compared(
         source = on(source, {IS_RIVAL: _IS_RIVAL.format(", ".join(rows.user.values()))})
     compared = run.goal.changes == "changed"
     if compared:
-        values |= {"connection": run.connection, "goal": run.goal.name}
-        source = _CHANGED.format(source, "true" if all_profiles else "false")
+        ledger = "staging.candidate_row" if short else _LEDGER
+        values |= {} if short else {"connection": run.connection, "goal": run.goal.name}
+        source = _CHANGED.format(source, ledger, "true" if all_profiles else "false")
     return source, values, compared
 
 
@@ -241,10 +261,12 @@ from (
 ) profile
 left join (
     select profile_id, row_hash as known_hash, value_hash as known_values
-    from warehouse.exported_profile
-    where goal_number = (select number from warehouse.exported_goal where connection = $connection and goal = $goal)
+    from {}
 ) using (profile_id)
 where {} or not eligible or known_values is distinct from value_hash"""
+
+_LEDGER = """warehouse.exported_profile
+    where goal_number = (select number from warehouse.exported_goal where connection = $connection and goal = $goal)"""
 
 _SELECTED = """create or replace table staging.selected as
 select
@@ -261,7 +283,7 @@ from (
 order by created_at, profile_id"""
 
 
-def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
+def _chosen(run: ExportRun, rows: Rows, columns: Collection[str], among: NamedFromClause) -> Step:
     """Return the query for the segment's profiles: what decides their ending, and the values that are written."""
     named = dict.fromkeys((column.group, column.property) for column in run.goal.map if column.property)
     has = (Condition.model_validate({"group": group, "property": name, "has_value": True}) for group, name in named)
@@ -270,7 +292,7 @@ def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
     has_value = case(*whens, else_=false()) if whens else true()
     is_linked = or_(*(value.is_not(None) for value in rows.links.values())) if rows.links else true()
     values = [
-        literal_column("profile.profile_id").label("profile_id"),
+        _PROFILE_ID.label("profile_id"),
         literal_column("profile.created_at").label("created_at"),
         has_value.label("has_value"),
         literal_column(f"({allowed(run, columns)})").label("allowed"),
@@ -278,7 +300,7 @@ def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
         *(value.label(name) for name, value in rows.inputs.items()),
     ]
     inside = is_exported(run, columns)
-    return step("chosen", select(*values).select_from(PROFILE).where(inside))
+    return step("chosen", select(*values).select_from(among).where(inside))
 
 
 def is_exported(run: ExportRun, columns: Collection[str]) -> ColumnElement[bool]:
