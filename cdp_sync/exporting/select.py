@@ -11,22 +11,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, func, literal_column, not_, null, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, false, literal_column, not_, or_, select, true
 from sqlalchemy.sql.selectable import NamedFromClause
 
 from cdp_sync.exporting.changes.candidates import CANDIDATES, stage_candidates
 from cdp_sync.exporting.changes.deciding import decide
 from cdp_sync.exporting.changes.state import stage_pass
+from cdp_sync.exporting.column_values import FULL_PERMISSION
 from cdp_sync.exporting.run import DeliveryRun, ExportRun
 from cdp_sync.exporting.touches.capping import IN_STAGE, with_stage
 from cdp_sync.exporting.touches.reserving import reserve as reserve_touches
-from cdp_sync.model import EXPORT_COUNTERS, Condition, ExportColumn, ExportCounters, Property
+from cdp_sync.model import EXPORT_COUNTERS, Condition, ExportCounters
 from cdp_sync.processing import Moment, Relation, drop_tables, process, works_alone
 from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.consent import ConsentColumns, may_process
-from cdp_sync.segments.groups import group_value
 from cdp_sync.segments.membership import PROFILE, is_in_segment
-from cdp_sync.segments.rollups import value_of
 from cdp_sync.segments.statements import step
 from cdp_sync.warehouse import Session, Step, quote_literal, readable_columns
 
@@ -40,9 +39,6 @@ IS_RIVAL = "is_rival"
 """Cell of profiles with links: whether another profile stands for the same user."""
 
 _PROFILE_ID: ColumnElement[Any] = literal_column("profile.profile_id")
-
-_PERSONAL = 2
-"""The permission level at which personal properties may leave, and that of profiles of which nothing is known."""
 
 _LEAST_ROOM = 2 << 20
 _PROFILE_ROOM = 100
@@ -319,7 +315,7 @@ def allowed(run: DeliveryRun, columns: Collection[str]) -> str:
         conditions.append(may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns)))
     level = run.profiles.permission_level
     if level and level.name in columns and run.goal.has_personal(run.profiles):
-        conditions.append(f"coalesce(profile.{level.name}, {_PERSONAL}) >= {_PERSONAL}")
+        conditions.append(f"coalesce(profile.{level.name}, {FULL_PERMISSION}) >= {FULL_PERMISSION}")
     return " and ".join(conditions) or "true"
 
 
@@ -373,40 +369,6 @@ def problems_of(rows: Rows, asked: str) -> str:
     entries = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
     # As JSON: even empty lists of structs take a tenth of the time of staging.
     return f"case when {asked} and ({rows.fails_if}) then to_json({entries})::varchar end"
-
-
-def column_value(
-    run: ExportRun, columns: Collection[str], declared: ExportColumn, prop: Property
-) -> ColumnElement[Any]:
-    """Return the value that a column holds, which is one of `prop`."""
-    if declared.group:
-        return group_value(declared.group, prop, run.profiles, columns)
-    if declared.permission_level:
-        level = run.profiles.permission_level
-        known = value_of(level, run.profiles, run.now, columns) if level else null()
-        return func.coalesce(known, literal_column(str(_PERSONAL)))
-    return value_of(prop, run.profiles, run.now, columns)
-
-
-def stages_of(run: ExportRun, declared: ExportColumn, *, titles: bool = False) -> ColumnElement[Any]:
-    """Return the list of a profile's stages in the lifecycles of a column, each as `lifecycle: stage`, in order."""
-    named = [run.profiles.lifecycle[name] for name in declared.lifecycle_names(run.profiles)]
-    shown = [
-        (each.name, stage, each.shown(stage, titles=titles))
-        for each in named
-        if each.enabled
-        for stage in each.every_stage
-    ]
-    if not shown:
-        return literal_column("[]::text[]")
-    rows = ", ".join(f"({place}, {', '.join(map(quote_literal, names))})" for place, names in enumerate(shown))
-    return literal_column(f"""coalesce((
-        select list(shown.label order by shown.place)
-        from warehouse.lifecycle_stage kept
-        join (values {rows}) shown(place, lifecycle, stage, label)
-            on shown.lifecycle = kept.lifecycle and shown.stage = kept.stage
-        where kept.profile_id = profile.profile_id
-    ), [])""")
 
 
 def on(source: str, named: Level) -> str:

@@ -45,13 +45,16 @@ def _placed(former: Former, *, found: bool) -> Iterator[Step]:
     """Yield the steps that read candidates and their ledger; nothing is scanned where there are none."""
     values = {"number": former.number}
     if not found:
-        yield Step("candidate_profile", "create table staging.candidate_profile as from warehouse.live_profile limit 0")
-        yield Step("candidate_row", f"create table staging.candidate_row as {_LEDGER} limit 0", values)
+        yield Step(
+            "candidate_profile",
+            "create or replace table staging.candidate_profile as from warehouse.live_profile limit 0",
+        )
+        yield Step("candidate_row", f"create or replace table staging.candidate_row as {_LEDGER} limit 0", values)
         return
     yield fixed("candidate_place", f"{_SQL}/candidate_place")
     yield fixed("candidate_profile", f"{_SQL}/candidate_profile")
     held = "where profile_id in (select distinct profile_id from staging.candidate)"
-    yield Step("candidate_row", f"create table staging.candidate_row as from ({_LEDGER}) {held}", values)
+    yield Step("candidate_row", f"create or replace table staging.candidate_row as from ({_LEDGER}) {held}", values)
 
 
 _LEDGER = "select profile_id, row_hash, value_hash from warehouse.exported_profile where goal_number = $number"
@@ -62,7 +65,9 @@ def _of_events(run: ExportRun, found: Pass, former: Former, columns: Collection[
     for name in dict.fromkeys(read.type for read in found.reads.events):
         events = Events(run.profiles.event[name], run.now, columns)
         if events.are_stored:
-            written = events.column("_written_at") > sa.cast(sa.bindparam("mark", former.mark), sa.TIMESTAMP(True))
+            written = events.column("_written_at") > sa.cast(
+                sa.bindparam("mark", former.mark), sa.TIMESTAMP(timezone=True)
+            )
             yield _owners(events, written)
     for read in found.reads.events:
         if read.counts_time and Events(run.profiles.event[read.type], run.now, columns).are_stored:
@@ -112,7 +117,8 @@ def _of_groups(
 def _members(prop: Property, changed: str) -> str:
     held = quote_identifier(prop.name)
     if prop.multiple:
-        return f"select profile_id from warehouse.live_profile where list_has_any({held}, (select list(x) from ({changed}) g(x)))"
+        every = f"(select list(id) from ({changed}) written (id))"
+        return f"select profile_id from warehouse.live_profile where list_has_any({held}, {every})"
     return f"select profile_id from warehouse.live_profile where {held} in ({changed})"
 
 

@@ -82,6 +82,7 @@ def _digest(session: Session, run: ExportRun, columns: Collection[str]) -> str:
         "rules": [_RULES, __version__, session.value("select version()")],
         "goal": run.goal.model_dump(mode="json", by_alias=True),
         "profiles": run.profiles.model_dump(mode="json", by_alias=True),
+        "lifecycles": [each.model_dump(mode="json", by_alias=True) for each in run.profiles.lifecycles],
         "objectives": run.objectives,
         "columns": sorted(columns),
     }
