@@ -118,8 +118,8 @@ class ExportReport(Report):
         caps = {"capped_until_first": first, "capped_until_last": last} if first else {}
         warnings = {"warnings": list(self.warnings)} if self.warnings else {}
         looked = f"everybody: {self.full_pass}" if self.full_pass else "those who may have changed"
-        warnings |= {} if self.error else {"looked_at": looked}
-        return {"eligible": self.counters.eligible, **off, **caps, **warnings}
+        passed = {} if self.error else {"looked_at": looked}
+        return {"eligible": self.counters.eligible, **off, **caps, **warnings, **passed}
 
     def _files(self) -> list[dict[str, Any]]:
         return [{"path": self.path, "state": FileState.DELIVERED, "size": self.size}] if self.path else []

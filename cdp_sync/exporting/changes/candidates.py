@@ -68,7 +68,7 @@ def _of_events(run: ExportRun, found: Pass, former: Former, columns: Collection[
             written = events.column("_written_at") > sa.cast(
                 sa.bindparam("mark", former.mark), sa.TIMESTAMP(timezone=True)
             )
-            yield _owners(events, written)
+            yield _owners(events, events.column("_written_at") > mark)
     for read in found.reads.events:
         if read.counts_time and Events(run.profiles.event[read.type], run.now, columns).are_stored:
             yield _owners(Events(run.profiles.event[read.type], run.now, columns), _moved(run, read, former, columns))

@@ -40,7 +40,7 @@ def land_events(session: Session, run: ImportRun, columns: Columns, now: datetim
     session.run([fixed("file_counters", f"{_SQL}/counted")])
 
 
-def _land(session: Session, landing: "Landing", now: datetime, named_run: Mapping[str, str]) -> None:
+def _land(session: Session, landing: "Landing", now: datetime, named_run: Mapping[str, object]) -> None:
     named = {"type": landing.declared.name}
     has_events, latest, has_expired = session.row(
         f"""select exists (from {landing.table}), (select max(_written_at) from {landing.table}),

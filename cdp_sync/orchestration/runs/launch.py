@@ -69,8 +69,8 @@ class Order:
     def run_config(self, goals: list[dg.AssetKey]) -> dict[str, Any]:
         """Return the run config: which files the steps of these goals are to import."""
         if self.full:
-            config = {"ops": {"select_segment": {"config": {"full": True}}}}
-            return {**QUIET, "ops": {f"{self.connection}__{self.goal}": config}}
+            everybody = {"ops": {"select_segment": {"config": {"full": True}}}}
+            return {**QUIET, "ops": {f"{self.connection}__{self.goal}": everybody}}
         choice = {"files": self.files or "*", "again": self.again}
         config = {"ops": {"scan_directory": {"config": choice}}}
         return {**QUIET, "ops": {"__".join(goal.path): config for goal in goals} if self.chooses else {}}
