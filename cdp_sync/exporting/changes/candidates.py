@@ -65,9 +65,7 @@ def _of_events(run: ExportRun, found: Pass, former: Former, columns: Collection[
     for name in dict.fromkeys(read.type for read in found.reads.events):
         events = Events(run.profiles.event[name], run.now, columns)
         if events.are_stored:
-            written = events.column("_written_at") > sa.cast(
-                sa.bindparam("mark", former.mark), sa.TIMESTAMP(timezone=True)
-            )
+            mark = sa.cast(sa.bindparam("mark", former.mark), sa.TIMESTAMP(timezone=True))
             yield _owners(events, events.column("_written_at") > mark)
     for read in found.reads.events:
         if read.counts_time and Events(run.profiles.event[read.type], run.now, columns).are_stored:
