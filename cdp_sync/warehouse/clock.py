@@ -1,6 +1,6 @@
 """The warehouse's clock: times that only grow, also where a machine's clock was set back or another machine wrote last.
 
-Every transaction that writes profiles, groups or events notes a time of it, or names whom it has touched: exports ask
+Every transaction that writes profiles, groups or events notes a time of it, or names the profiles that it has touched: exports ask
 who changed since they looked.
 """
 

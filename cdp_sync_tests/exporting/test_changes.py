@@ -1,4 +1,4 @@
-"""An export looks at those who may have changed, and chooses whom a full pass over a copy of the warehouse chooses."""
+"""An export looks at those who may have changed, and chooses the profiles that a full pass over a copy chooses."""
 
 import shutil
 from contextlib import suppress

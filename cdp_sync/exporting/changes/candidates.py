@@ -2,7 +2,7 @@
 
 `staging.candidate` has their ids, `staging.candidate_profile` those of them that are live, as they are now, and
 `staging.candidate_row` what the goal's ledger has of them. Where the time that has passed matters, a condition is asked
-at both moments: whoever answers differently is a candidate, however the condition is made.
+at both moments: a profile that answers differently is a candidate, however the condition is made.
 """
 
 from collections.abc import Collection, Iterator, Mapping
