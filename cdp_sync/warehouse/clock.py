@@ -1,7 +1,7 @@
 """The warehouse's clock: times that only grow, also where a machine's clock was set back or another machine wrote last.
 
-Every transaction that writes profiles, groups or events notes a time of it, or names the profiles that it has touched: exports ask
-who changed since they looked.
+Every transaction that writes profiles, groups or events notes a time of it, or names the profiles that it has touched:
+exports ask who changed since they looked.
 """
 
 from collections.abc import Mapping

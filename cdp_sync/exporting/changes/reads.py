@@ -1,4 +1,4 @@
-"""What decides which profiles a goal exports, and how: the events, groups and moments that its conditions and columns read."""
+"""What decides which profiles a goal exports: the events, groups and moments that its conditions and columns read."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
