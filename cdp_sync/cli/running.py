@@ -71,13 +71,14 @@ def _preview(
 @CONNECTION
 @click.option("--goal", required=True, shell_complete=complete_goals, help="The export goal.")
 @click.option("--preview", is_flag=True, help="Show what would be delivered; deliver nothing.")
+@click.option("--full", is_flag=True, help="Look at everybody, not only at those who may have changed since.")
 @AS_JSON
-def export(connection: str, goal: str, preview: bool, as_json: bool) -> None:
+def export(connection: str, goal: str, preview: bool, full: bool, as_json: bool) -> None:
     """Run one export goal, or with --preview only look at what it would deliver."""
     if not preview:
         from cdp_sync.orchestration.runs.launch import Order
 
-        _run(Order(connection, goal, exports=True), as_json=as_json)
+        _run(Order(connection, goal, full=full, exports=True), as_json=as_json)
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.inspection import look_at_export
     from cdp_sync.orchestration.declarations import load_declarations

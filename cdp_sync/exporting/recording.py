@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
+from itertools import chain
 
 from cdp_sync.exporting.campaigns import exported_campaign
+from cdp_sync.exporting.changes.state import is_due, state_steps, why_full
 from cdp_sync.exporting.files.delivering import DeliveredFile
 from cdp_sync.exporting.run import DeliveryRun, ExportRun, FileRun
 from cdp_sync.exporting.touches.reserving import caps_end, has_capped, touch_steps
@@ -25,16 +27,28 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
     if delivered:
         report = replace(report, path=delivered.path, size=delivered.size)
     elif not (counters.profiles_not_deliverable or counters.profiles_capped or leaves_something(run)):
-        return report
+        return _keep_state(run, report)
     with run.open("write") as session:
         return record(session, run, report, _steps(session, run, delivered))
+
+
+def _keep_state(run: ExportRun, report: ExportReport) -> ExportReport:
+    """Keep what the next run needs to know of one that delivered nothing, and return its report."""
+    with run.open("none") as session:
+        report, due = replace(report, full_pass=why_full(session)), is_due(session, run)
+    if due:
+        with run.open("write") as session:
+            session.execute("begin")
+            session.run(state_steps(session, run, report.counters))
+            session.execute("commit")
+    return report
 
 
 def record(session: Session, run: ExportRun, report: ExportReport, steps: Iterable[Step]) -> ExportReport:
     """Run the steps that record a delivery, one by one, and write the run's row, unless that is done."""
     capped_until = caps_end(session) if report.counters.profiles_capped else None
-    report = replace(report, reasons=reasons_of(session), capped_until=capped_until)
-    record_once(session, run, report, steps)
+    report = replace(report, reasons=reasons_of(session), capped_until=capped_until, full_pass=why_full(session))
+    record_once(session, run, report, chain(steps, state_steps(session, run, report.counters)))
     return replace(report, profiles_ever_exported=ever_exchanged(session, run.connection, "export"))
 
 

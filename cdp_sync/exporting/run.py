@@ -64,6 +64,8 @@ class ExportRun(DeliveryRun, ABC):
     """One run of one export goal of profiles."""
 
     goal: ExportGoal
+    full: bool = False
+    """Whether it was asked for to look at everybody, not only at those who may have changed."""
 
     @cached_property
     def fingerprint(self) -> str:

@@ -11,18 +11,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, func, literal_column, not_, null, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, false, literal_column, not_, or_, select, true
+from sqlalchemy.sql.selectable import NamedFromClause
 
+from cdp_sync.exporting.changes.candidates import CANDIDATES, stage_candidates
+from cdp_sync.exporting.changes.deciding import decide
+from cdp_sync.exporting.changes.state import stage_pass
+from cdp_sync.exporting.column_values import FULL_PERMISSION
 from cdp_sync.exporting.run import DeliveryRun, ExportRun
 from cdp_sync.exporting.touches.capping import IN_STAGE, with_stage
 from cdp_sync.exporting.touches.reserving import reserve as reserve_touches
-from cdp_sync.model import EXPORT_COUNTERS, Condition, ExportColumn, ExportCounters, Property
+from cdp_sync.model import EXPORT_COUNTERS, Condition, ExportCounters
 from cdp_sync.processing import Moment, Relation, drop_tables, process, works_alone
 from cdp_sync.segments.conditions import condition_of
 from cdp_sync.segments.consent import ConsentColumns, may_process
-from cdp_sync.segments.groups import group_value
 from cdp_sync.segments.membership import PROFILE, is_in_segment
-from cdp_sync.segments.rollups import value_of
 from cdp_sync.segments.statements import step
 from cdp_sync.warehouse import Session, Step, quote_literal, readable_columns
 
@@ -35,8 +38,7 @@ Level = Mapping[str, str]
 IS_RIVAL = "is_rival"
 """Cell of profiles with links: whether another profile stands for the same user."""
 
-_PERSONAL = 2
-"""The permission level at which personal properties may leave, and that of profiles of which nothing is known."""
+_PROFILE_ID: ColumnElement[Any] = literal_column("profile.profile_id")
 
 _LEAST_ROOM = 2 << 20
 _PROFILE_ROOM = 100
@@ -122,19 +124,23 @@ def select_segment(run: ExportRun, *, keep_cells: bool = False, reserve: bool = 
     with run.open("write" if reserving else "read") as session:
         session.set("force_compression", "uncompressed")  # rows stay here for seconds only
         columns = readable_columns(session, run.profiles)
-        rows = run.rows(columns)
-        selected = selected_step(session, run, rows, columns, keep_cells=keep_cells)
+        found = decide(session, run, columns)
+        short = not found.full
+        if short:
+            stage_candidates(session, run, found, columns)
+        rows, among = run.rows(columns), CANDIDATES if short else PROFILE
+        selected = selected_step(session, run, rows, columns, keep_cells=keep_cells, short=short)
         session.run([selected, *run.more_steps(columns)])
         drop_tables(session)
         if reserving:
             session.set("force_compression", "auto")
             reserve_touches(session, run)
-        inside = is_exported(run, columns)
-        size = step("segment", select(func.count()).select_from(PROFILE).where(inside))
-        in_segment = session.value(size.sql, size.values)
+        inside = step("segment", select(_PROFILE_ID).select_from(among).where(is_exported(run, columns)))
+        in_segment = session.value(f"select count(*) from ({inside.sql})", inside.values)
         ends = dict(session.rows("select 'profiles_' || ending, count(*) from staging.selected group by ending"))
         ends["profiles_same"] = in_segment - sum(ends.values()) + ends.get("profiles_same", 0)
-        return ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))
+        counters = ExportCounters(in_segment, *(ends.get(name, 0) for name in EXPORT_COUNTERS[1:]))
+        return stage_pass(session, run, found, inside, counters)
 
 
 def verify_recordable(run: ExportRun, counters: ExportCounters) -> None:
@@ -161,7 +167,13 @@ def verify_room(run: ExportRun, profiles: int) -> None:
 
 
 def selected_step(
-    session: Session, run: ExportRun, rows: Rows, columns: Collection[str], *, keep_cells: bool = False
+    session: Session,
+    run: ExportRun,
+    rows: Rows,
+    columns: Collection[str],
+    *,
+    keep_cells: bool = False,
+    short: bool = False,
 ) -> Step:
     """Return the step that makes `staging.selected`: the segment's profiles with their endings, in order.
 
@@ -173,7 +185,7 @@ def selected_step(
     """
     processors, kept, line = run.goal.processors, "true", "line"
     alone = not processors or works_alone(processors)
-    source, values, compared = _compared(run, rows, columns, all_profiles=not alone)
+    source, values, compared = _compared(run, rows, columns, all_profiles=not alone, short=short)
     for level in rows.cells:
         source = on(source, level)
     if processors:
@@ -208,13 +220,16 @@ def _with_steady_line(source: str, rows: Rows, relation: Relation) -> str:
 
 
 def _compared(
-    run: ExportRun, rows: Rows, columns: Collection[str], *, all_profiles: bool = False
+    run: ExportRun, rows: Rows, columns: Collection[str], *, all_profiles: bool = False, short: bool = False
 ) -> tuple[str, dict[str, Any], bool]:
     """Return the query for the profiles with the digest of their values, what to bind, and whether these compare.
 
     Profiles whose values equal those last delivered are left out, unless `all_profiles` are wanted.
     """
-    chosen, levels = _chosen(run, rows, columns), (*rows.cells, *rows.finish, *rows.line)
+    chosen, levels = (
+        _chosen(run, rows, columns, CANDIDATES if short else PROFILE),
+        (*rows.cells, *rows.finish, *rows.line),
+    )
     how = "".join(f"{name}{sql}" for level in levels for name, sql in level.items())
     salt = hashlib.sha256(f"{run.fingerprint}{how}".encode())
     values: dict[str, Any] = {**chosen.values, "salt": salt.hexdigest()}
@@ -227,8 +242,9 @@ def _compared(
         source = on(source, {IS_RIVAL: _IS_RIVAL.format(", ".join(rows.user.values()))})
     compared = run.goal.changes == "changed"
     if compared:
-        values |= {"connection": run.connection, "goal": run.goal.name}
-        source = _CHANGED.format(source, "true" if all_profiles else "false")
+        ledger = "staging.candidate_row" if short else _LEDGER
+        values |= {} if short else {"connection": run.connection, "goal": run.goal.name}
+        source = _CHANGED.format(source, ledger, "true" if all_profiles else "false")
     return source, values, compared
 
 
@@ -241,10 +257,12 @@ from (
 ) profile
 left join (
     select profile_id, row_hash as known_hash, value_hash as known_values
-    from warehouse.exported_profile
-    where goal_number = (select number from warehouse.exported_goal where connection = $connection and goal = $goal)
+    from {}
 ) using (profile_id)
 where {} or not eligible or known_values is distinct from value_hash"""
+
+_LEDGER = """warehouse.exported_profile
+    where goal_number = (select number from warehouse.exported_goal where connection = $connection and goal = $goal)"""
 
 _SELECTED = """create or replace table staging.selected as
 select
@@ -261,7 +279,7 @@ from (
 order by created_at, profile_id"""
 
 
-def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
+def _chosen(run: ExportRun, rows: Rows, columns: Collection[str], among: NamedFromClause) -> Step:
     """Return the query for the segment's profiles: what decides their ending, and the values that are written."""
     named = dict.fromkeys((column.group, column.property) for column in run.goal.map if column.property)
     has = (Condition.model_validate({"group": group, "property": name, "has_value": True}) for group, name in named)
@@ -270,7 +288,7 @@ def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
     has_value = case(*whens, else_=false()) if whens else true()
     is_linked = or_(*(value.is_not(None) for value in rows.links.values())) if rows.links else true()
     values = [
-        literal_column("profile.profile_id").label("profile_id"),
+        _PROFILE_ID.label("profile_id"),
         literal_column("profile.created_at").label("created_at"),
         has_value.label("has_value"),
         literal_column(f"({allowed(run, columns)})").label("allowed"),
@@ -278,7 +296,7 @@ def _chosen(run: ExportRun, rows: Rows, columns: Collection[str]) -> Step:
         *(value.label(name) for name, value in rows.inputs.items()),
     ]
     inside = is_exported(run, columns)
-    return step("chosen", select(*values).select_from(PROFILE).where(inside))
+    return step("chosen", select(*values).select_from(among).where(inside))
 
 
 def is_exported(run: ExportRun, columns: Collection[str]) -> ColumnElement[bool]:
@@ -297,7 +315,7 @@ def allowed(run: DeliveryRun, columns: Collection[str]) -> str:
         conditions.append(may_process(run.objectives, run.profiles, ConsentColumns.of_profile(run.profiles, columns)))
     level = run.profiles.permission_level
     if level and level.name in columns and run.goal.has_personal(run.profiles):
-        conditions.append(f"coalesce(profile.{level.name}, {_PERSONAL}) >= {_PERSONAL}")
+        conditions.append(f"coalesce(profile.{level.name}, {FULL_PERMISSION}) >= {FULL_PERMISSION}")
     return " and ".join(conditions) or "true"
 
 
@@ -351,40 +369,6 @@ def problems_of(rows: Rows, asked: str) -> str:
     entries = f"list_filter([{', '.join(each)}], lambda x: x is not null)"
     # As JSON: even empty lists of structs take a tenth of the time of staging.
     return f"case when {asked} and ({rows.fails_if}) then to_json({entries})::varchar end"
-
-
-def column_value(
-    run: ExportRun, columns: Collection[str], declared: ExportColumn, prop: Property
-) -> ColumnElement[Any]:
-    """Return the value that a column holds, which is one of `prop`."""
-    if declared.group:
-        return group_value(declared.group, prop, run.profiles, columns)
-    if declared.permission_level:
-        level = run.profiles.permission_level
-        known = value_of(level, run.profiles, run.now, columns) if level else null()
-        return func.coalesce(known, literal_column(str(_PERSONAL)))
-    return value_of(prop, run.profiles, run.now, columns)
-
-
-def stages_of(run: ExportRun, declared: ExportColumn, *, titles: bool = False) -> ColumnElement[Any]:
-    """Return the list of a profile's stages in the lifecycles of a column, each as `lifecycle: stage`, in order."""
-    named = [run.profiles.lifecycle[name] for name in declared.lifecycle_names(run.profiles)]
-    shown = [
-        (each.name, stage, each.shown(stage, titles=titles))
-        for each in named
-        if each.enabled
-        for stage in each.every_stage
-    ]
-    if not shown:
-        return literal_column("[]::text[]")
-    rows = ", ".join(f"({place}, {', '.join(map(quote_literal, names))})" for place, names in enumerate(shown))
-    return literal_column(f"""coalesce((
-        select list(shown.label order by shown.place)
-        from warehouse.lifecycle_stage kept
-        join (values {rows}) shown(place, lifecycle, stage, label)
-            on shown.lifecycle = kept.lifecycle and shown.stage = kept.stage
-        where kept.profile_id = profile.profile_id
-    ), [])""")
 
 
 def on(source: str, named: Level) -> str:

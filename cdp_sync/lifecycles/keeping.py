@@ -19,6 +19,7 @@ from cdp_sync.segments.membership import PROFILE
 from cdp_sync.segments.questions import Columns
 from cdp_sync.segments.statements import step
 from cdp_sync.warehouse import Session, Step, quote_literal, readable_columns, sync_events
+from cdp_sync.warehouse.clock import touch, touch_everybody
 from cdp_sync.warehouse.stages import stage_sizes
 
 LIFECYCLES = "lifecycles"
@@ -85,8 +86,10 @@ def keep_stages(
     try:
         session.run([_change_step(profiles, lifecycle, now, columns)])
         if not session.value(f"select exists (from {_KEPT} where lifecycle = $name)", {"name": lifecycle.name}):
+            touch_everybody(session, now)
             session.run(_begin_steps(lifecycle, now))
         elif session.value("select exists (from stage_change)"):
+            touch(session, now, "select profile_id from stage_change")
             session.run(_apply_steps(session, lifecycle, now, run_id))
         moves = session.rows(
             "select from_stage, to_stage, count(*) from stage_change group by all order by 3 desc, 1, 2"

@@ -22,6 +22,7 @@ from cdp_sync.warehouse import (
     quote_identifier,
     quote_literal,
 )
+from cdp_sync.warehouse.clock import touch
 
 _SHOWN, _OWN, _LENT = (f"warehouse.{kind}_identifier" for kind in ("profile", "own", "lent"))
 
@@ -63,6 +64,7 @@ def join_profiles(session: Session, profiles: Profiles, moment: Moment, *, every
         session.run(_place_steps(moment))
         session.run(_compose_steps(session, profiles, moment))
         session.run(_follow_steps(session, moment))
+        touch(session, moment.now, _TOUCHED)
     merged, unmerged, moved = session.row(
         """select count(*) filter (old_live = profile_id and new_live <> profile_id),
             count(*) filter (old_live <> profile_id and new_live = profile_id),
@@ -70,6 +72,12 @@ def join_profiles(session: Session, profiles: Profiles, moment: Moment, *, every
         from cluster"""
     )
     return Merges(merged, unmerged, moved, found, stopped)
+
+
+_TOUCHED = """from standing_part
+union all
+select unnest([profile_id, old_live, new_live]) from cluster"""
+"""The profiles that were joined or taken apart, and those that they were shown by."""
 
 
 def look(session: Session, profiles: Profiles, *, every: bool = False) -> None:

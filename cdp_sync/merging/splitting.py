@@ -9,6 +9,7 @@ from cdp_sync.merging.evidence import SQL
 from cdp_sync.merging.joining import Moment, separate
 from cdp_sync.model import Profiles
 from cdp_sync.warehouse import Session, fixed, quote_identifier, quote_literal
+from cdp_sync.warehouse.clock import touch
 
 
 def split_identifiers(
@@ -92,6 +93,7 @@ def _new_profile(session: Session, profiles: Profiles, moment: Moment) -> UUID:
     session.execute(
         f"insert into {held} by name select distinct property, value, $new as profile_id from lost_value", {"new": new}
     )
+    touch(session, moment.now, "select profile_id from lost_value union all select $new::uuid", {"new": new})
     values = {"run_id": moment.run_id, "new": new, "now": moment.now}
     session.execute(
         "insert into warehouse.profile_change by name "

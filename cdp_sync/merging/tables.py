@@ -40,7 +40,7 @@ COMPUTED = ("score",)
 BY_ITSELF = (
     "profile", "own_profile", "own_identifier", "lent_identifier", "value_time", "decision", "imported_row",
     "keyed_row", "imported_profile", "exported_profile", "exported_event_profile", "list_member", "list_intent",
-    "touchpoint", "capped_profile",
+    "touchpoint", "capped_profile", "profile_touch", "export_exception",
 )  # fmt: skip
 """Tables that name profiles by their own ids, merged or not: what was imported and delivered stays what it was."""
 

@@ -77,6 +77,8 @@ class ExportReport(Report):
     waits: str = ""
     """Why a campaign exported nobody; empty: it was due."""
     difference: str = ""
+    full_pass: str | None = None
+    """Why it looked at everybody; empty: it looked at those who may have changed since the last run. None: not known."""
     """How the declared definitions of a campaign differ from those that it exports; empty: they do not."""
 
     @property
@@ -115,7 +117,9 @@ class ExportReport(Report):
         first, last = self.capped_until or (None, None)
         caps = {"capped_until_first": first, "capped_until_last": last} if first else {}
         warnings = {"warnings": list(self.warnings)} if self.warnings else {}
-        return {"eligible": self.counters.eligible, **off, **caps, **warnings}
+        looked = f"everybody: {self.full_pass}" if self.full_pass else "those who may have changed"
+        passed = {} if self.full_pass is None else {"looked_at": looked}
+        return {"eligible": self.counters.eligible, **off, **caps, **warnings, **passed}
 
     def _files(self) -> list[dict[str, Any]]:
         return [{"path": self.path, "state": FileState.DELIVERED, "size": self.size}] if self.path else []

@@ -9,6 +9,7 @@ from duckdb.sqltypes import DuckDBPyType
 from cdp_sync.errors import PropertyTypeChanged
 from cdp_sync.model import EventProperty, EventType, Profiles
 from cdp_sync.quoting import quote_identifier
+from cdp_sync.warehouse.clock import touch
 from cdp_sync.warehouse.properties import type_changed
 from cdp_sync.warehouse.session import Session
 
@@ -117,6 +118,8 @@ def expire_events(session: Session, profiles: Profiles, now: datetime) -> dict[s
             select $type, md5_number(event_id)::uuid from {_named(event)} where happened_at < $before""",
             {**values, "type": event.name},
         )
+        owners = f"select profile_id from {_named(event)} where happened_at < $before and profile_id is not null"
+        touch(session, now, owners, values)
         session.execute(f"delete from {_named(event)} where happened_at < $before", values)
     session.execute("update warehouse.revision set number = number + 1")
     session.execute("commit")

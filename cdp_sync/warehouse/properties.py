@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from cdp_sync.errors import PropertyTypeChanged
 from cdp_sync.model import GROUP_ID, GroupType, Profiles, Property, Records
 from cdp_sync.quoting import quote_identifier
+from cdp_sync.warehouse.clock import touch_everybody
 from cdp_sync.warehouse.session import Session
 
 
@@ -151,6 +153,7 @@ def _sync_identifiers(session: Session, profiles: Profiles) -> None:
         _note_own_identifiers(session, name, each)
         session.execute("insert into warehouse.identifier_property values (?, ?)", [name, name in addresses])
     if (outdated or missing) and session.value("select count(*) from warehouse.profile"):
+        touch_everybody(session, datetime.now(UTC))
         session.execute("update warehouse.revision set number = number + 1")
 
 

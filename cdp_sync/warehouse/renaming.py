@@ -134,6 +134,11 @@ def _merge_exports(session: Session, values: Mapping[str, object]) -> None:
             f"update warehouse.{table} set goal_number = $kept where goal_number in (select unnest($former))",
             {"kept": kept, "former": former},
         )
+    for table in ("export_state", "export_exception"):  # what is known of one is not true of both: a full pass comes
+        session.execute(
+            f"delete from warehouse.{table} where goal_number in (select unnest($numbers))",
+            {"numbers": [*former, kept]},
+        )
     session.execute("delete from warehouse.exported_goal where number in (select unnest($former))", {"former": former})
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from cdp_sync.exporting import FileRun, export_file
 from cdp_sync.model import ExportReport, FileExportGoal, Lifecycle, Profiles
 from cdp_sync.warehouse import Warehouse, sync_events
+from cdp_sync.warehouse.clock import touch
 from cdp_sync.warehouse.properties import sync_properties
 from cdp_sync_tests.exporting.exporter import EVERYBODY, PROPERTIES, Folder
 from cdp_sync_tests.exporting.exporter import goal as file_goal
@@ -70,6 +71,7 @@ class CapSide:
         with self.warehouse.open("write") as session:
             owner = {"owner": UUID(int=int(str(person), 16))}
             session.execute("delete from warehouse.lifecycle_stage where profile_id = $owner", owner)
+            touch(session, at, "select $owner::uuid", owner)
             if stage:
                 session.execute(
                     "insert into warehouse.lifecycle_stage by name "

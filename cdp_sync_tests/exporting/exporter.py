@@ -15,6 +15,7 @@ from cdp_sync.exporting import FileRun, export_file
 from cdp_sync.model import ExportCounters, ExportReport, FileExportGoal, Profiles
 from cdp_sync.model.remote import Removal
 from cdp_sync.warehouse import Warehouse, quote_identifier
+from cdp_sync.warehouse.clock import touch_everybody
 from cdp_sync.warehouse.properties import sync_properties
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -114,11 +115,13 @@ class Exporter:
                 names = ", ".join(quote_identifier(name) for name in made)
                 values = ", ".join(f"${name}" for name in made)
                 session.execute(f"insert into warehouse.profile ({names}) values ({values})", made)
+            touch_everybody(session, NOON)
 
     def change(self, statement: str) -> None:
         """Execute a statement in the warehouse."""
         with self.warehouse.open("write") as session:
             session.execute(statement)
+            touch_everybody(session, NOON)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the warehouse."""

@@ -49,6 +49,7 @@ def test_a_column_has_the_property_of_each_group(tmp_path: Path) -> None:
     shop.change("create table warehouse.group_store (group_id varchar, city varchar, opened date)")
     shop.change("insert into warehouse.group_store values ('17', 'Ede', '2020-01-31'), ('18', 'Delft', null)")
     shop.change("insert into warehouse.group_store values ('19', 'Ede', '2019-01-31')")
+    shop.change("alter table warehouse.group_store add column updated_at timestamptz")
     assert shop.counters().profiles_written == 2
     assert shop.delivered() == b"ada@x.nl,Ede,Delft|Ede,2019-01-31|2020-01-31\nbob@x.nl,,Delft,\n"
     assert shop.counters().profiles_written == 0

@@ -13,7 +13,11 @@ from cdp_sync.warehouse.session import Values
 from cdp_sync_tests.exporting.exporter import Exporter, column, goal
 from cdp_sync_tests.sailthru.exchange import Exchange, person, sailthru, users_goal
 
-READ = re.compile(r"\b(?:staging\.|(?:from|join) )(selected|chosen|leaver|gone|outcome)\b")
+READ = re.compile(
+    r"\b(?:staging\.|(?:from|join) )("
+    r"selected|chosen|leaver|gone|outcome|pass|left_profile|candidate|candidate_place|candidate_profile|candidate_row"
+    r")\b"
+)
 MADE = re.compile(r"(?:create or replace (?:temp )?table|rename to) (?:staging\.)?(\w+)")
 
 
@@ -61,7 +65,11 @@ def test_the_steps_of_a_file(tmp_path: Path, recording: Recording) -> None:
     exporter.hold([{"email": "ada@b.nl", "likes": ["a;b"]}, {"email": "bob@b.nl"}])
     preview_export(exporter.next_run())
     exporter.run()
-    recording.check("selected", "data_exchange", "exported_profile", "exported_file", "quarantine")
+    exporter.run()
+    recording.check(
+        "selected", "data_exchange", "exported_profile", "exported_file", "quarantine", "candidate_profile",
+        "candidate_row", "left_profile", "export_exception", "export_state",
+    )  # fmt: skip
 
 
 def test_the_steps_of_users(tmp_path: Path, recording: Recording) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, literal_column, select
 
 from cdp_sync.exporting.audiences.port import FORGOTTEN
+from cdp_sync.exporting.column_values import column_value, stages_of
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.exporting.segment_columns import first_segment_of, segments_of
 from cdp_sync.exporting.select import (
@@ -21,9 +22,7 @@ from cdp_sync.exporting.select import (
     Problem,
     Rows,
     allowed,
-    column_value,
     on,
-    stages_of,
 )
 from cdp_sync.model import ExportColumn, Property
 from cdp_sync.model.audience import AudienceField, Filled, Linked, Named, Shape

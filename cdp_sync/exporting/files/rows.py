@@ -7,6 +7,7 @@ will stand in the file.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from cdp_sync.exporting.column_values import column_value, stages_of
 from cdp_sync.exporting.files.cells import guarded, holds_separator, is_trimmed_away, joined, line_of, write_value
 from cdp_sync.exporting.run import FileRun
 from cdp_sync.exporting.segment_columns import first_segment_of, segments_of
@@ -15,8 +16,6 @@ from cdp_sync.exporting.select import (
     Inputs,
     Problem,
     Rows,
-    column_value,
-    stages_of,
 )
 from cdp_sync.model import ExportColumn, ExportFormat, Property
 from cdp_sync.model.processed_fields import written_by

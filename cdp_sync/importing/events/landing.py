@@ -16,6 +16,7 @@ from cdp_sync.importing.staging.columns import Columns
 from cdp_sync.importing.staging.event_columns import StagedEvent
 from cdp_sync.model import EventType
 from cdp_sync.warehouse import Session, Step, event_columns, fixed, quote_identifier, quote_literal
+from cdp_sync.warehouse.clock import touch
 
 _SQL = "importing/events"
 
@@ -35,11 +36,11 @@ def land_events(session: Session, run: ImportRun, columns: Columns, now: datetim
         lists = {each.prop.name: each for each in nested_lists(session, staged, table, stored[declared.name])}
         judged = bool(run.objectives and columns.consent)
         landing = Landing(declared, staged, bool(columns.links), judged, table, stored[declared.name], lists)
-        _land(session, landing, {**run.key, "now": now})
+        _land(session, landing, now, run.key)
     session.run([fixed("file_counters", f"{_SQL}/counted")])
 
 
-def _land(session: Session, landing: "Landing", written: dict[str, object]) -> None:
+def _land(session: Session, landing: "Landing", now: datetime, named_run: Mapping[str, object]) -> None:
     named = {"type": landing.declared.name}
     has_events, latest, has_expired = session.row(
         f"""select exists (from {landing.table}), (select max(_written_at) from {landing.table}),
@@ -47,7 +48,7 @@ def _land(session: Session, landing: "Landing", written: dict[str, object]) -> N
         named,
     )
     # Later than any event was written, also after the clock was set back: exports ask for what was written since.
-    written_at = max(written["now"], latest + timedelta(microseconds=1)) if latest else written["now"]
+    written_at = max(now, latest + timedelta(microseconds=1)) if latest else now
     session.run([landing.rows_step("true")])
     for portion in portions(session) if landing.lists else ("true",):
         session.run([landing.rows_step(portion)])
@@ -58,7 +59,9 @@ def _land(session: Session, landing: "Landing", written: dict[str, object]) -> N
         session.run(landing.patch_steps())
         session.run([landing.change_step(stored=has_events)])
         session.run(landing.repeated_steps(session))
-        session.run(landing.write_steps({**written, "written_at": written_at}, stored=has_events))
+        if has_events:
+            touch(session, now, landing.former_owners)
+        session.run(landing.write_steps({**named_run, "now": now, "written_at": written_at}, stored=has_events))
         session.execute(landing.drop(stored=has_events))
 
 
@@ -215,6 +218,14 @@ from event_patch patch{join}{differs}"""
 select {", ".join([*names, *(f"{value} as {name}" for name, value in own.items())])}
 from changed_event"""
         yield Step(self.table, sql, {name: value for name, value in written.items() if name != "now"})
+
+    @property
+    def former_owners(self) -> str:
+        """The query for the profiles whose events become another profile's: nothing else says so of them."""
+        return f"""select event.profile_id
+from {self.table} event
+join changed_event on event.rowid = changed_event._place
+where not _is_new and event.profile_id is distinct from changed_event.profile_id and event.profile_id is not null"""
 
     def drop(self, *, stored: bool) -> str:
         """Return the statements that drop what another portion, or type, makes anew: perhaps of another kind."""

@@ -36,6 +36,7 @@ from cdp_sync.warehouse import (
     sync_properties,
 )
 from cdp_sync.warehouse.backend import begin_at, next_number, revision_of
+from cdp_sync.warehouse.clock import next_moment
 from cdp_sync.warehouse.history import add_exchanged, write_run
 
 FEW = 0.05
@@ -94,6 +95,7 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     now = max(datetime.now(UTC), latest + timedelta(microseconds=1))
     changes = _work_out(session, run, columns) if staged else None
     begin_at(session, revision)
+    now = next_moment(session, now)
     merges = _write(session, run, columns, changes, now) if changes else Merges()
     session.run(
         (

@@ -26,6 +26,12 @@ from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
 
 T = TypeVar("T")
+_SELECT = "select_segment"
+_FULL = {
+    "full": dg.Field(bool, default_value=False, description="Look at everybody, not only at who may have changed.")
+}
+"""What the launchpad can ask of a run."""
+
 G = TypeVar("G", bound=model.ExportGoal | model.EventExportGoal | model.ResponseExportGoal)
 P = TypeVar("P", bound=model.ExportGoal)
 R = TypeVar("R", bound=exporting.DeliveryRun)
@@ -65,7 +71,8 @@ class DeliverySteps(GoalSteps[G], Generic[G, R]):
         """Stage what is to be delivered, if that can be recorded."""
 
     def _ops(self, select: str, write: GoalOp, deliver: GoalOp) -> tuple[GoalOp, ...]:
-        first = GoalOp(select, self.select, {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}})
+        more = {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}}
+        first = GoalOp(select, self.select, more | ({"config_schema": _FULL} if select == _SELECT else {}))
         # A run that delivers nothing yields nothing, and leaves the asset as it is.
         record = GoalOp("record_delivery", self.record, {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)})
         return (first, write, deliver, record)
@@ -143,6 +150,10 @@ class ExportSteps(DeliverySteps[P, E], Generic[P, E]):
         """Choose the segment's profiles that are to be delivered, and stage their rows."""
         return self._selected(context)
 
+    def _run(self, context: dg.OpExecutionContext, handle: Handle) -> E:
+        run: E = replace(super()._run(context, handle), full=bool((context.op_config or {}).get("full")))
+        return run
+
     def _select(self, run: E) -> model.ExportCounters:
         counters = exporting.select_segment(run)
         exporting.verify_recordable(run, counters)
@@ -164,7 +175,7 @@ class FileExportSteps(ExportSteps[model.FileExportGoal, exporting.FileRun]):
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
-        return self._ops("select_segment", GoalOp("write_file", self.write), GoalOp("deliver_file", self.deliver))
+        return self._ops(_SELECT, GoalOp("write_file", self.write), GoalOp("deliver_file", self.deliver))
 
     def _planned(self, run: exporting.FileRun) -> Handle:
         """Return the columns of a campaign, and why it waits if it does."""
@@ -242,7 +253,7 @@ class UserSteps(ExportSteps[model.AudienceGoal, exporting.UserRun]):
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
         write = GoalOp("write_users", self.write, {"pool": WAREHOUSE_POOL})
-        return self._ops("select_segment", write, GoalOp("deliver_users", self.deliver))
+        return self._ops(_SELECT, write, GoalOp("deliver_users", self.deliver))
 
     def write(self, context: dg.OpExecutionContext, selected: Handle) -> Handle:
         """Write to local files the users to create or change, and those to take off lists; stage the due events."""

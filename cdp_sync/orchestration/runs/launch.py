@@ -56,6 +56,8 @@ class Order:
     """Only files whose names match this wildcard; exports are left out."""
     again: bool = False
     """Also files that were imported and have not changed."""
+    full: bool = False
+    """Exports look at everybody, not only at those who may have changed."""
     exports: bool = False
     """The goal has to be one that exports."""
 
@@ -66,6 +68,9 @@ class Order:
 
     def run_config(self, goals: list[dg.AssetKey]) -> dict[str, Any]:
         """Return the run config: which files the steps of these goals are to import."""
+        if self.full:
+            everybody = {"ops": {"select_segment": {"config": {"full": True}}}}
+            return {**QUIET, "ops": {f"{self.connection}__{self.goal}": everybody}}
         choice = {"files": self.files or "*", "again": self.again}
         config = {"ops": {"scan_directory": {"config": choice}}}
         return {**QUIET, "ops": {"__".join(goal.path): config for goal in goals} if self.chooses else {}}
@@ -159,10 +164,19 @@ def _job(definitions: dg.Definitions, order: Order) -> tuple[dg.JobDefinition, l
     if not any(job.name == name for job in definitions.resolve_all_job_defs()):
         raise Terminal(f"Every goal of {connection} is off.", remedy="Switch one on: `enabled: true`.")
     job = definitions.resolve_job_def(name)
+    if order.full:
+        _check_full(job, order)
     if order.chooses:
         return job, _importing_files(definitions, job, order)
     counted_anew = [key for key in selected_by if list(key.path) in every]
     return job, [dg.AssetKey([connection, goal]), *counted_anew] if goal else []
+
+
+def _check_full(job: dg.JobDefinition, order: Order) -> None:
+    """Raise `UnknownName` where the goal exports no profiles: there is nobody to look at."""
+    goal = job.graph.node_named(f"{order.connection}__{order.goal}").definition
+    if not (isinstance(goal, dg.GraphDefinition) and goal.has_node_named("select_segment")):
+        raise UnknownName(f"Goal {order.goal!r} exports no profiles.", remedy="Leave out --full.")
 
 
 def _importing_files(definitions: dg.Definitions, job: dg.JobDefinition, order: Order) -> list[dg.AssetKey]:

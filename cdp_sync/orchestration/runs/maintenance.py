@@ -24,6 +24,7 @@ from cdp_sync.orchestration.goals.files import is_files_key, partitions_of
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
 from cdp_sync.orchestration.runs.run_tags import connections_of
 from cdp_sync.warehouse.caps import remove_touches
+from cdp_sync.warehouse.clock import forget_touches
 from cdp_sync.warehouse.events import count_expired, expire_events
 from cdp_sync.warehouse.history import runs_with_work
 
@@ -139,7 +140,9 @@ def _removes_touches() -> dg.OpDefinition:
     )
     def remove_old_touches(context: dg.OpExecutionContext) -> None:
         with context.resources.warehouse.warehouse().open("write") as session:
-            removed = remove_touches(session, datetime.now(UTC) - LONGEST)
+            before = datetime.now(UTC) - LONGEST
+            removed = remove_touches(session, before)
+            forget_touches(session, before)
         context.log.info(f"Touches removed: {removed:,}.")
         context.add_output_metadata({"touches removed": removed})
 
