@@ -34,6 +34,7 @@ def new_warehouses(migrated: Path) -> Iterator[None]:
     Other processes migrate theirs, and so do tests that declare other migrations and those of the warehouse itself.
     """
     from cdp_sync.warehouse import Warehouse
+    from cdp_sync.warehouse.backend import migrating
 
     attach, migrations = Warehouse._attach, migrating.migrations
 
