@@ -77,9 +77,9 @@ class ExportReport(Report):
     waits: str = ""
     """Why a campaign exported nobody; empty: it was due."""
     difference: str = ""
-    full_pass: str | None = None
-    """Why it looked at everybody; empty: it looked at those who may have changed since the last run. None: not known."""
     """How the declared definitions of a campaign differ from those that it exports; empty: they do not."""
+    full_pass: str | None = None
+    """Why it looked at everybody; empty: it looked at those who may have changed since the last run; None: not known."""
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cdp_sync.errors import CdpSyncError, ServerUnreachable
 from cdp_sync.exporting import FileRun, export_file
 from cdp_sync.lifecycles.keeping import keep_stages
-from cdp_sync.model import ExportReport, FileExportGoal, FileGoal, Lifecycle, Profiles
+from cdp_sync.model import ExportCounters, ExportReport, FileExportGoal, FileGoal, Lifecycle, Profiles
 from cdp_sync.model.group_import import FileGroupGoal, FileGroupImport
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.clock import clock_of, forget_touches
@@ -286,3 +286,30 @@ def test_nothing_changed(tmp_path: Path) -> None:
     assert compared.export(full=True).report.full_pass == "it was asked for"
     compared.goal = compared.goal.model_copy(update={"segment": "everybody"})
     assert compared.export().report.full_pass == "declarations, or the version, are others than in the last run"
+
+
+def test_changes_without_a_time_of_their_own(tmp_path: Path) -> None:
+    """Profiles that are merged or taken apart, change stage, or lose an event to another profile or to its age."""
+    compared = Compared(tmp_path, file_goal("everybody", (1, 2, 5)))
+    compared.deliver(PEOPLE, "Number,Phone,Name,Seen,Due,Firm", "n1,,Ann,,,f1", "n2,,Bob,,,", "n3,,Cid,,,")
+    compared.deliver(ORDERS, "Number,Order,At,Sku,Best", f"n1,o1,{NOON.isoformat()},a,")
+    compared.maintain("stages")
+    compared.export()
+    compared.deliver(ORDERS, "Number,Order,At,Sku,Best", f"n2,o1,{NOON.isoformat()},a,")
+    assert check_short(compared).profiles_written == 2
+    compared.maintain("stages")
+    assert check_short(compared).profiles_written == 2
+    compared.side.merge("n2", "n3")
+    assert check_short(compared).profiles_in_segment == 2
+    compared.side.unmerge("n3")
+    assert check_short(compared).profiles_in_segment == 3
+    compared.now += timedelta(days=5)
+    compared.maintain("expire")
+    assert check_short(compared).profiles_written == 1
+
+
+def check_short(compared: Compared) -> ExportCounters:
+    """Export, check that it looked at a few only, and return the counters."""
+    report = compared.export().report
+    assert report.full_pass == ""
+    return report.counters
