@@ -79,7 +79,7 @@ class ExportReport(Report):
     difference: str = ""
     """How the declared definitions of a campaign differ from those that it exports; empty: they do not."""
     full_pass: str | None = None
-    """Why it looked at everybody; empty: it looked at those who may have changed since the last run; None: not known."""
+    """Why it looked at everybody; empty: it looked at those who may have changed since the last run; None: unknown."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
