@@ -257,7 +257,7 @@ def happen(data: st.DataObject, compared: Compared) -> None:
 @given(data=st.data())
 def test_the_short_way_chooses_as_a_full_pass(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """After whatever happens: the same rows, counters, reasons, ledger and state."""
-    columns = data.draw(st.lists(st.integers(0, len(COLUMNS) - 1), max_size=3, unique=True).map(tuple))
+    columns = data.draw(st.lists(st.integers(0, len(COLUMNS) - 1), max_size=4, unique=True).map(tuple))
     goal = file_goal(data.draw(st.sampled_from(sorted(CONDITIONS))), columns)
     folder = tmp_path_factory.mktemp("history")
     compared = Compared(folder, goal)
@@ -265,11 +265,9 @@ def test_the_short_way_chooses_as_a_full_pass(data: st.DataObject, tmp_path_fact
     compared.deliver(ORDERS, "Number,Order,At,Sku,Best", f"n1,o1,{NOON.isoformat()},a,{NOON.isoformat()}")
     compared.deliver(FIRMS, "Firm,City", "f1,Berlin", "f2,Bonn")
     compared.export()
-    for _ in range(data.draw(st.integers(1, 6))):
+    for _ in range(data.draw(st.integers(2, 6))):
         happen(data, compared)
-        if data.draw(st.booleans()):
-            compared.export()
-    compared.export()
+        compared.export()
     shutil.rmtree(folder)
 
 
@@ -313,3 +311,61 @@ def check_short(compared: Compared) -> ExportCounters:
     report = compared.export().report
     assert report.full_pass == ""
     return report.counters
+
+
+def test_changes_that_are_written(tmp_path: Path) -> None:
+    """A profile that is new or changed, or whose event or group is written, is looked at, and no other is delivered."""
+    compared = Compared(tmp_path, file_goal("everybody", (0, 1, 3)))
+    compared.deliver(PEOPLE, "Number,Phone,Name,Seen,Due,Firm", "n1,,Ann,,,f1", "n2,,Bob,,,f2", "n3,,Cid,,,")
+    compared.deliver(ORDERS, "Number,Order,At,Sku,Best", f"n1,o1,{NOON.isoformat()},a,")
+    compared.deliver(FIRMS, "Firm,City", "f1,Berlin", "f2,Bonn")
+    compared.export()
+    compared.deliver(PEOPLE, "Number,Name", "n1,Anne", "n2,Bob")
+    assert check_short(compared).profiles_written == 1
+    compared.deliver(PEOPLE, "Number,Name", "n4,Dan")
+    assert check_short(compared).profiles_written == 1
+    compared.deliver(ORDERS, "Number,Order,At", f"n2,o2,{NOON.isoformat()}")
+    assert check_short(compared).profiles_written == 1
+    compared.deliver(FIRMS, "Firm,City", "f1,Leipzig", "f2,Bonn")
+    assert check_short(compared).profiles_written == 1
+    assert check_short(compared) == ExportCounters(profiles_in_segment=4, profiles_same=4)
+
+
+def test_a_profile_that_cannot_be_delivered_is_looked_at_again(tmp_path: Path) -> None:
+    """Its reason is there after each run, as after a full pass, until its value can be delivered."""
+    goal = file_goal("everybody", ())
+    phones = {"field": "phones", "property": "phones"}
+    declared = {**goal.model_dump(mode="json", by_alias=True, exclude_unset=True)}
+    compared = Compared(tmp_path, FileExportGoal.model_validate({**declared, "map": [*declared["map"], phones]}))
+    compared.deliver(PEOPLE, "Number,Phone,Name", "n1,1;2,Ann", "n2,3,Bob")
+    assert compared.export().report.counters.profiles_not_deliverable == 1
+    for _ in range(2):
+        assert check_short(compared).profiles_not_deliverable == 1
+
+
+@pytest.mark.parametrize("segment", ["lately", "soon", "late", "buyers", "exact", "hours", "fresh", "few"])
+def test_moments_that_pass(segment: str, tmp_path: Path) -> None:
+    """Nothing is written, time passes the borders of windows, and the short way sees who enters and who leaves."""
+    compared = Compared(tmp_path, file_goal(segment, (1, 4)))
+    compared.deliver(
+        PEOPLE,
+        "Number,Phone,Name,Seen,Due,Firm",
+        *(
+            f"n{hours},,,{(NOON + timedelta(hours=hours)).isoformat()},{(NOON + timedelta(hours=hours)).date()},"
+            for hours in range(-72, 97, 12)
+        ),
+    )
+    compared.deliver(
+        ORDERS,
+        "Number,Order,At,Sku,Best",
+        *(
+            f"n{hours},o{hours},{moment},a,{moment}"
+            for hours in range(-72, 97, 12)
+            for moment in [(NOON + timedelta(hours=hours)).isoformat()]
+        ),
+    )
+    found = [compared.export().report.counters.profiles_in_segment]
+    for hours in (12, 11, 1, 6, 48, -24):
+        compared.now += timedelta(hours=hours)
+        found.append(check_short(compared).profiles_in_segment)
+    assert segment == "few" or len(set(found)) > 1
