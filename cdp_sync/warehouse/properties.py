@@ -147,7 +147,8 @@ def _sync_identifiers(session: Session, profiles: Profiles) -> None:
             f"""insert into warehouse.profile_identifier (property, value, profile_id)
             select ?, identifier::text, profile_id
             from (select {each} as identifier, profile_id from warehouse.live_profile)
-            where identifier is not null""",
+            where identifier is not null
+            order by identifier::text""",
             [name],
         )
         _note_own_identifiers(session, name, each)
