@@ -17,8 +17,9 @@ _SHARE = 8
 _OF_A_THREAD = 350
 """MB that each thread needs for what it sorts, joins and writes at a time."""
 
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where a container's limit stands, in either version of Linux's control groups."""
+_GROUPS = "/proc/self/cgroup"
+_LIMITS = ("/sys/fs/cgroup{}/memory.max", "/sys/fs/cgroup/memory{}/memory.limit_in_bytes")
+"""Where the limit of a control group of Linux stands, in either version of them; that of a container has no path."""
 
 
 def memory_limit() -> str:
@@ -50,12 +51,21 @@ def fitting(memory: int, threads: int) -> int:
 
 
 def memory_of_machine() -> int:
-    """Return the bytes of memory of this machine, or of the container that the process runs in."""
+    """Return the bytes of memory of this machine, or of the container or service that the process runs in."""
     known = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for file in _LIMITS:
-        with suppress(OSError, ValueError):  # not there, or `max`
-            known.append(int(Path(file).read_text(encoding="ascii")))
+    for group in ("", *_groups()):
+        for file in _LIMITS:
+            with suppress(OSError, ValueError):  # not there, or `max`
+                known.append(int(Path(file.format(group)).read_text(encoding="ascii")))
     return min(known)
+
+
+def _groups() -> set[str]:
+    """Return the control groups of this process, as paths, with those that these lie in."""
+    with suppress(OSError):
+        named = [line.split(":", 2)[2] for line in Path(_GROUPS).read_text(encoding="utf-8").splitlines()]
+        return {str(each) for path in named for each in (Path(path), *Path(path).parents) if str(each) != "/"}
+    return set()
 
 
 def threads_of_machine() -> int:

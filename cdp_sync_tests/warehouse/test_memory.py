@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cdp_sync.errors import SettingUnusable
-from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse import Warehouse, memory
 from cdp_sync.warehouse.memory import SETTING, fitting, memory_of_machine, threads_of_machine
 
 GIB = 1 << 30
@@ -23,10 +23,23 @@ MACHINES = [
 ]
 
 
-@pytest.mark.parametrize(("memory", "threads", "expected"), MACHINES)
-def test_limits_of_machines(memory: int, threads: int, expected: int) -> None:
+@pytest.mark.parametrize(("size", "threads", "expected"), MACHINES)
+def test_limits_of_machines(size: int, threads: int, expected: int) -> None:
     """More memory and more threads give more, never less than 700 MB."""
-    assert fitting(memory, threads) == expected
+    assert fitting(size, threads) == expected
+
+
+def test_the_limit_of_a_service_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The narrowest limit of the groups that a process lies in counts, as a service manager or a container sets it."""
+    for group, limit in (("", "max"), ("/system.slice", f"{4 * GIB}"), ("/system.slice/sync.service", "max")):
+        place = tmp_path / "groups" / group.lstrip("/")
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "memory.max").write_text(f"{limit}\n", encoding="ascii")
+    named = tmp_path / "named"
+    named.write_text("0::/system.slice/sync.service\n", encoding="ascii")
+    monkeypatch.setattr(memory, "_GROUPS", str(named))
+    monkeypatch.setattr(memory, "_LIMITS", (f"{tmp_path / 'groups'}{{}}/memory.max",))
+    assert memory_of_machine() == 4 * GIB
 
 
 def test_duckdb_obeys_the_machine(tmp_path: Path) -> None:
