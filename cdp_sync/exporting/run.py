@@ -86,6 +86,11 @@ class ExportRun(DeliveryRun, ABC):
         return []
 
     @property
+    def needs_everybody(self) -> str:
+        """Why each run looks at everybody; empty: whether a profile is delivered depends on that profile alone."""
+        return ""
+
+    @property
     def entries(self) -> int:
         """How many entries the ledger gets for each profile."""
         return 1
@@ -176,6 +181,11 @@ class UserRun(ExportRun):
         from cdp_sync.exporting.audiences.rows import leaver_step
 
         return [leaver_step(self, columns)]
+
+    @property
+    def needs_everybody(self) -> str:
+        """Why each run looks at everybody: whether a profile is sent depends on those that share its link value."""
+        return "profiles can stand for the same user"
 
     @property
     def entries(self) -> int:

@@ -103,7 +103,8 @@ def test_an_export_notices_that_a_window_passed(shop: Project, instance: dg.Dags
     assert shop.run("shop_sync", instance).success
     exported(shop)
     with shop.warehouse.open("write") as session:  # in place of waiting for two days
-        session.execute("update warehouse.event_order set happened_at = now() - to_hours(49) where event_id = 'o3'")
+        session.execute("update warehouse.event_order set happened_at = now() - to_hours(50) where event_id = 'o3'")
+        session.execute("update warehouse.export_state set moment = moment - to_hours(49)")
     assert shop.run("shop_sync", instance).success
     assert exported(shop) == "bob@example.com,30.0000,0\n"
 

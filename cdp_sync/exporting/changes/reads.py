@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cdp_sync.exporting.run import ExportRun, UserRun
+from cdp_sync.exporting.run import ExportRun
 from cdp_sync.model import Condition, EventWindow, Property
 from cdp_sync.model.segment import Question
 
@@ -66,9 +66,7 @@ def _unbounded(run: ExportRun) -> str:
         return "processors see everybody"
     if goal.lifecycle and goal.lifecycle.threshold:
         return "touches by other goals count for the caps of the lifecycle"
-    if isinstance(run, UserRun):
-        return "profiles can stand for the same user"
-    return ""
+    return run.needs_everybody
 
 
 def _conditions(run: ExportRun) -> Iterator[Condition]:
