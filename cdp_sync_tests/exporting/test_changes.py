@@ -2,7 +2,7 @@
 
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -369,3 +369,17 @@ def test_moments_that_pass(segment: str, tmp_path: Path) -> None:
         compared.now += timedelta(hours=hours)
         found.append(check_short(compared).profiles_in_segment)
     assert segment == "few" or len(set(found)) > 1
+
+
+def test_a_campaign_that_waits(tmp_path: Path) -> None:
+    """A run that exports nobody, as it is not due, counts nobody, and leaves those who change to the next one."""
+    compared = Compared(tmp_path, file_goal("everybody", (0,)))
+    compared.deliver(PEOPLE, "Number,Name", "n1,Ann", "n2,Bob")
+    compared.export()
+    compared.deliver(PEOPLE, "Number,Name", "n1,Anne", "n3,Cid")
+    compared.side.runs += 1
+    folder = tmp_path / "waiting"
+    run = replace(compared._value(compared.side.warehouse, folder), waiting_for="It is not due.")
+    report = export_file(run, Folder(folder / "outbox"), folder / "uploads")
+    assert report.counters == ExportCounters()
+    assert check_short(compared).profiles_written == 2

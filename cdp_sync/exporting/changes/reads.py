@@ -60,6 +60,8 @@ def reads_of(run: ExportRun) -> Reads:
 
 def _unbounded(run: ExportRun) -> str:
     goal = run.goal
+    if run.waits:
+        return "it exports nobody"
     if goal.changes == "all":
         return "the goal exports everybody every time"
     if goal.processors:
