@@ -540,6 +540,24 @@ def test_an_export_goal_can_be_run_alone(exporting: Project) -> None:
     assert "Nothing to export: 1 in spenders (1 same)." in output_of(cdp_sync("run", "shop", "--goal", "spenders"))
 
 
+def test_an_export_can_be_asked_to_look_at_everybody(exporting: Project) -> None:
+    """By itself the second run looks at a few, and misses what was changed by hand; with --full it finds that."""
+
+    def looked_at(*options: str) -> tuple[str, int]:
+        (summary,) = answer("export", "shop", "--goal", "spenders", *options, "--json")["goals"]
+        return summary["looked_at"], summary["profiles_written"]
+
+    output_of(cdp_sync("run", "shop", "--goal", "customers"))
+    assert looked_at() == ("everybody: nothing is known of an earlier run", 1)
+    with exporting.warehouse.open("write") as session:
+        session.execute("update warehouse.profile set first_name = 'Rob' where email = 'bob@example.com'")
+    assert looked_at() == ("those who may have changed", 0)
+    assert looked_at("--full") == ("everybody: it was asked for", 1)
+    assert "leave out --preview" in output_of(
+        cdp_sync("export", "shop", "--goal", "spenders", "--full", "--preview"), 2
+    )
+
+
 def test_help_names_every_command() -> None:
     """The help lists every command of the contract with a description."""
     printed = output_of(cdp_sync("--help"))

@@ -79,6 +79,8 @@ def export(connection: str, goal: str, preview: bool, full: bool, as_json: bool)
         from cdp_sync.orchestration.runs.launch import Order
 
         _run(Order(connection, goal, full=full, exports=True), as_json=as_json)
+    if full:
+        raise click.UsageError("--full is for a run that delivers: leave out --preview.")
     from cdp_sync.exporting.preview import ExportPreview
     from cdp_sync.inspection import look_at_export
     from cdp_sync.orchestration.declarations import load_declarations

@@ -35,7 +35,7 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
 def _keep_state(run: ExportRun, report: ExportReport) -> ExportReport:
     """Keep what the next run needs to know of one that delivered nothing, and return its report."""
     with run.open("none") as session:
-        report, due = replace(report, full_pass=why_full(session)), is_due(session, run)
+        report, due = replace(report, full_pass=why_full(session)), is_due(session)
     if due:
         with run.open("write") as session:
             session.execute("begin")

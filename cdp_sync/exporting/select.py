@@ -226,10 +226,8 @@ def _compared(
 
     Profiles whose values equal those last delivered are left out, unless `all_profiles` are wanted.
     """
-    chosen, levels = (
-        _chosen(run, rows, columns, CANDIDATES if short else PROFILE),
-        (*rows.cells, *rows.finish, *rows.line),
-    )
+    chosen = _chosen(run, rows, columns, CANDIDATES if short else PROFILE)
+    levels = (*rows.cells, *rows.finish, *rows.line)
     how = "".join(f"{name}{sql}" for level in levels for name, sql in level.items())
     salt = hashlib.sha256(f"{run.fingerprint}{how}".encode())
     values: dict[str, Any] = {**chosen.values, "salt": salt.hexdigest()}

@@ -42,9 +42,11 @@ def touch_everybody(session: Session, now: datetime) -> None:
 
 def forget_touches(session: Session, before: datetime) -> None:
     """Remove what was touched before a moment. A goal that has not run since makes a full pass."""
-    old = "from warehouse.profile_touch where profile_id is not null and touched_at < $before"
-    latest = session.value(f"select max(touched_at) {old}", {"before": before})
-    if latest is None:
+    of_some, latest = session.row(
+        "select count(profile_id), max(touched_at) from warehouse.profile_touch where touched_at < $before",
+        {"before": before},
+    )
+    if not of_some:
         return
     session.execute("begin")
     session.execute("delete from warehouse.profile_touch where touched_at < $before", {"before": before})

@@ -59,7 +59,7 @@ def small_file(first: Path, target: Path, rows: int, *, of: int, changed: int, n
 
 
 def imports(folder: Path, source: Path) -> dict[str, int]:
-    """Import a file."""
+    """Import a file, by what stands here alone: the package of another build may lack what other benchmarks share."""
     from cdp_sync.importing import ImportRun
     from cdp_sync.importing.pipeline import link_identifiers, upsert_profiles
     from cdp_sync.importing.staging.parsing import stage_files

@@ -17,7 +17,7 @@ from cdp_sync.lifecycles.keeping import keep_stages
 from cdp_sync.model import ExportCounters, ExportReport, FileExportGoal, FileGoal, Lifecycle, Profiles
 from cdp_sync.model.group_import import FileGroupGoal, FileGroupImport
 from cdp_sync.warehouse import Warehouse
-from cdp_sync.warehouse.clock import clock_of, forget_touches
+from cdp_sync.warehouse.clock import clock_of, forget_touches, touch, touch_everybody
 from cdp_sync.warehouse.events import expire_events
 from cdp_sync_tests.exporting.exporter import NOON, Folder
 from cdp_sync_tests.generated import examples
@@ -304,6 +304,21 @@ def test_changes_without_a_time_of_their_own(tmp_path: Path) -> None:
     compared.now += timedelta(days=5)
     compared.maintain("expire")
     assert check_short(compared).profiles_written == 1
+
+
+def test_what_everybody_lost_is_not_forgotten_with_older_traces(tmp_path: Path) -> None:
+    """Traces are removed together: a goal that ran between two of them still looks at everybody."""
+    compared = Compared(tmp_path, file_goal("everybody", (0,)))
+    compared.deliver(PEOPLE, "Number,Name", "n1,Ann", "n2,Bob")
+    with compared.side.warehouse.open("write") as session:
+        touch(session, NOON, "select profile_id from warehouse.profile")
+    compared.export()
+    with compared.side.warehouse.open("write") as session:
+        session.execute("update warehouse.profile set name = 'Cid'")
+        touch_everybody(session, NOON)
+        forget_touches(session, clock_of(session) + timedelta(seconds=1))
+    found = compared.export().report
+    assert (found.full_pass, found.counters.profiles_written) == ("everybody may have changed since the last run", 2)
 
 
 def check_short(compared: Compared) -> ExportCounters:

@@ -73,14 +73,10 @@ def why_full(session: Session) -> str:
     return str(session.value("select why from staging.pass"))
 
 
-def is_due(session: Session, run: ExportRun) -> bool:
+def is_due(session: Session) -> bool:
     """Return whether the staged run leaves something that the next one is to know, although it delivers nothing."""
     kept, mark, former, why = session.row("select kept, mark, former_mark, why from staging.pass")
-    return bool(kept and (why or mark != former or _moves(session, run)))
-
-
-def _moves(session: Session, run: ExportRun) -> bool:
-    return bool(session.value("select exists (from staging.candidate)"))
+    return bool(kept and (why or mark != former or session.value("select exists (from staging.candidate)")))
 
 
 def state_steps(session: Session, run: ExportRun, counters: ExportCounters) -> Iterator[Step]:

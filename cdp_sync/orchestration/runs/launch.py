@@ -67,7 +67,7 @@ class Order:
         return self.files is not None or self.again
 
     def run_config(self, goals: list[dg.AssetKey]) -> dict[str, Any]:
-        """Return the run config: which files the steps of these goals are to import."""
+        """Return the run config: which files these goals are to import, or that an export looks at everybody."""
         if self.full:
             everybody = {"ops": {"select_segment": {"config": {"full": True}}}}
             return {**QUIET, "ops": {f"{self.connection}__{self.goal}": everybody}}
