@@ -27,20 +27,20 @@ def record_delivery(run: FileRun, counters: ExportCounters, delivered: Delivered
     if delivered:
         report = replace(report, path=delivered.path, size=delivered.size)
     elif not (counters.profiles_not_deliverable or counters.profiles_capped or leaves_something(run)):
-        return _keep_state(run, report)
+        return keep_state(run, report)
     with run.open("write") as session:
         return record(session, run, report, _steps(session, run, delivered))
 
 
-def _keep_state(run: ExportRun, report: ExportReport) -> ExportReport:
+def keep_state(run: ExportRun, report: ExportReport) -> ExportReport:
     """Keep what the next run needs to know of one that delivered nothing, and return its report."""
     with run.open("none") as session:
         report, due = replace(report, full_pass=why_full(session)), is_due(session)
     if due:
         with run.open("write") as session:
-            session.execute("begin")
+            session.begin()
             session.run(state_steps(session, run, report.counters))
-            session.execute("commit")
+            session.commit()
     return report
 
 
@@ -58,11 +58,13 @@ def record_once(session: Session, run: DeliveryRun, report: Report, steps: Itera
         select count(*)
         from warehouse.run
         where state = 'success' and run_id = $run_id and connection = $connection and goal = $goal"""
-    if not session.value(query, run.key):
-        session.execute("begin")
-        session.run(steps)
-        write_run(session, run, report, run.now)
-        session.execute("commit")
+    session.begin()
+    if session.value(query, run.key):
+        session.roll_back()
+        return
+    session.run(steps)
+    write_run(session, run, report, run.now)
+    session.commit()
 
 
 def _steps(session: Session, run: FileRun, delivered: DeliveredFile | None) -> Iterator[Step]:

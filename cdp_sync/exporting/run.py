@@ -81,8 +81,12 @@ class ExportRun(DeliveryRun, ABC):
         """Why it exports nobody; empty: it exports."""
         return ""
 
-    def more_steps(self, columns: Collection[str]) -> list[Step]:
-        """Return the steps that stage what leaves beside the lines."""
+    def more_steps(self, columns: Collection[str], *, short: bool) -> list[Step]:
+        """Return the steps that stage what leaves beside the lines, of candidates alone or of everybody."""
+        return []
+
+    def related_steps(self, columns: Collection[str], *, found: bool) -> list[Step]:
+        """Return the steps that add to the candidates, if any are found, those whose end depends on one of them."""
         return []
 
     @property
@@ -176,16 +180,22 @@ class UserRun(ExportRun):
 
         return user_rows(self, columns)
 
-    def more_steps(self, columns: Collection[str]) -> list[Step]:
+    def more_steps(self, columns: Collection[str], *, short: bool) -> list[Step]:
         """Return the step that stages the users to take off lists."""
-        from cdp_sync.exporting.audiences.rows import leaver_step
+        from cdp_sync.exporting.audiences.leavers import leaver_step
 
-        return [leaver_step(self, columns)]
+        return [leaver_step(self, columns, short=short)]
+
+    def related_steps(self, columns: Collection[str], *, found: bool) -> list[Step]:
+        """Return the steps that add the profiles that are the same user as a candidate."""
+        from cdp_sync.exporting.audiences.related import related_steps
+
+        return related_steps(self, columns, found=found)
 
     @property
     def needs_everybody(self) -> str:
-        """Why each run looks at everybody: whether a profile is sent depends on those that share its link value."""
-        return "profiles can stand for the same user"
+        """Why each run looks at everybody: events are due of everybody who was delivered."""
+        return "events of all its users can be due" if self.goal.sent_events else ""
 
     @property
     def entries(self) -> int:

@@ -130,7 +130,7 @@ def select_segment(run: ExportRun, *, keep_cells: bool = False, reserve: bool = 
             stage_candidates(session, run, found, columns)
         rows, among = run.rows(columns), CANDIDATES if short else PROFILE
         selected = selected_step(session, run, rows, columns, keep_cells=keep_cells, short=short)
-        session.run([selected, *run.more_steps(columns)])
+        session.run([selected, *run.more_steps(columns, short=short)])
         drop_tables(session)
         if reserving:
             session.set("force_compression", "auto")
@@ -331,7 +331,7 @@ def _end(
     Profiles are compared by the digest of `line`. `staged` says whether they have `stage` and `capped_until`.
     """
     # The fingerprint is part of the hash, so that a changed declaration makes every row another one.
-    row_hash = f"xor(md5_number({line}), md5_number($fingerprint))::uuid"
+    row_hash = f"uuid_of(xor(md5_number({line}), md5_number($fingerprint)))"
     yield {"row_hash": row_hash, "problems": problems_of(rows, f"eligible and {kept}")}
     # As an enum: a million words take as long to store as a tenth of the rows' text.
     words = {word: f"'{word}'::{enum_of(_ENDS)}" for word in _ENDS}

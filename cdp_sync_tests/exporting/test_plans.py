@@ -15,7 +15,8 @@ from cdp_sync_tests.sailthru.exchange import Exchange, person, sailthru, users_g
 
 READ = re.compile(
     r"\b(?:staging\.|(?:from|join) )("
-    r"selected|chosen|leaver|gone|outcome|pass|left_profile|candidate|candidate_place|candidate_profile|candidate_row"
+    r"selected|chosen|leaver|gone|outcome|pass|left_profile|candidate|candidate_place|candidate_profile|candidate_row|"
+    r"shared_member"
     r")\b"
 )
 MADE = re.compile(r"(?:create or replace (?:temp )?table|rename to) (?:staging\.)?(\w+)")

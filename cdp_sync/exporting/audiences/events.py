@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cdp_sync.exporting.audiences.leavers import linked_step
 from cdp_sync.exporting.audiences.outcomes import read_outcomes
-from cdp_sync.exporting.audiences.rows import HOLDS_NUL, linked_step
+from cdp_sync.exporting.audiences.rows import HOLDS_NUL
 from cdp_sync.exporting.run import UserRun
 from cdp_sync.model import EventType
 from cdp_sync.model.sent_events import SentEvents
@@ -48,7 +49,7 @@ semi join delivered using (profile_id)
 anti join (select profile_id from staging.selected where ending <> 'same') using (profile_id)
 left join known using (profile_id)"""
 
-_HASH = "md5_number(concat_ws(chr(31), $type, $target, event_id))::uuid"
+_HASH = "uuid_of(md5_number(concat_ws(chr(31), $type, $target, event_id)))"
 
 _LOOKED_AT = """create or replace table staging.looked_at as
 select rowid as row from {table} where _written_at > $until
@@ -75,7 +76,7 @@ rendered as (
     from source
     join staging.event_profile using (profile_id)
 )
-select $part as part, $type as event_type, {hash} as event_hash, md5_number(line)::uuid as row_hash,
+select $part as part, $type as event_type, {hash} as event_hash, uuid_of(md5_number(line)) as row_hash,
     timezone('UTC', happened_at)::date as day, event_id, profile_id, place, line,
     coalesce(problem, case when {holds_nul} then 'a value holds a NUL byte' end) as problem
 from rendered

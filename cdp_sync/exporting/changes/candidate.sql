@@ -6,4 +6,4 @@ select profile_id from warehouse.profile_touch where touched_at > $mark
 union all
 select profile_id
 from warehouse.export_exception
-where goal_number = $number and ending = 'not_deliverable'
+where goal_number = $number and ending in ('not_deliverable', 'unmatched')

@@ -38,23 +38,29 @@ def stage_candidates(session: Session, run: ExportRun, found: Pass, columns: Col
     session.run(_of_moments(run, found, former, columns))
     session.run(_of_groups(session, run, found, former, columns))
     any_found = session.value("select exists (from staging.candidate)")
-    session.run(_placed(former, found=any_found))
+    session.run(_placed(found=any_found))
+    if related := run.related_steps(columns, found=any_found):
+        session.run([*related, *_placed(found=any_found)])
+    session.run([_rows(former, found=any_found)])
 
 
-def _placed(former: Former, *, found: bool) -> Iterator[Step]:
-    """Yield the steps that read candidates and their ledger; nothing is scanned where there are none."""
-    values = {"number": former.number}
+def _placed(*, found: bool) -> Iterator[Step]:
+    """Yield the steps that read candidates; nothing is scanned where there are none."""
     if not found:
         yield Step(
             "candidate_profile",
             "create or replace table staging.candidate_profile as from warehouse.live_profile limit 0",
         )
-        yield Step("candidate_row", f"create or replace table staging.candidate_row as {_LEDGER} limit 0", values)
         return
     yield fixed("candidate_place", f"{_SQL}/candidate_place")
     yield fixed("candidate_profile", f"{_SQL}/candidate_profile")
-    held = "where profile_id in (select distinct profile_id from staging.candidate)"
-    yield Step("candidate_row", f"create or replace table staging.candidate_row as from ({_LEDGER}) {held}", values)
+
+
+def _rows(former: Former, *, found: bool) -> Step:
+    """Return the step that reads what the ledger has of candidates."""
+    held = "where profile_id in (select distinct profile_id from staging.candidate)" if found else "limit 0"
+    sql = f"create or replace table staging.candidate_row as from ({_LEDGER}) {held}"
+    return Step("candidate_row", sql, {"number": former.number})
 
 
 _LEDGER = "select profile_id, row_hash, value_hash from warehouse.exported_profile where goal_number = $number"

@@ -80,11 +80,12 @@ def is_due(session: Session) -> bool:
 
 
 def state_steps(session: Session, run: ExportRun, counters: ExportCounters) -> Iterator[Step]:
-    """Yield the steps that keep what the next run needs to know; none where it cannot follow from this one."""
+    """Yield the steps that keep what the next run needs to know, or forget it where that cannot follow."""
     kept, mark, digest, why, *read = session.row(
         "select kept, mark, digest, why, former_mark, former_moment from staging.pass"
     )
     if not kept:
+        yield from _forgotten(run)  # this run may have changed the ledger that it speaks of
         return
     number = next_number(session, "exported_goal", {"connection": run.connection, "goal": run.goal.name})
     of_goal = {"number": number}
@@ -100,6 +101,15 @@ def state_steps(session: Session, run: ExportRun, counters: ExportCounters) -> I
     state = {**of_goal, "mark": mark, "digest": digest, "moment": run.now, "counters": _settled(counters)}
     sql = "insert into warehouse.export_state by name select $number as goal_number, $mark as mark, $moment as moment, "
     yield Step("export_state", f"{sql}$digest as digest, $counters::map(text, bigint) as counters", state)
+
+
+def _forgotten(run: ExportRun) -> Iterator[Step]:
+    of_goal = {"connection": run.connection, "goal": run.goal.name}
+    for table in ("export_state", "export_exception"):
+        sql = f"""delete from warehouse.{table} where goal_number = (
+            select number from warehouse.exported_goal where connection = $connection and goal = $goal
+        )"""
+        yield Step(table, sql, of_goal)
 
 
 def _settled(counters: ExportCounters) -> Mapping[str, int]:

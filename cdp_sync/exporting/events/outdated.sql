@@ -5,7 +5,7 @@ select path, size, sha256, run_id as delivered_by
 from (
     from warehouse.exported_file
     where connection = $connection
-    qualify row_number() over (partition by path order by exported_at desc) = 1
+    qualify row_number() over (partition by path order by rowid desc) = 1
 )
 where goal = $goal
     and exported_at <= $before

@@ -33,9 +33,9 @@ def record_events(
         if leaves:
             record_once(session, run, report, _steps(session, run, delivered, removed))
         else:
-            session.execute("begin")
+            session.begin()
             session.run(_positions(number_of_goal(session, run)))
-            session.execute("commit")
+            session.commit()
     return report
 
 

@@ -162,7 +162,7 @@ def _selected(run: EventRun, window: Window, rows: Rows, source: Step, *, keep_c
     made = _of_events(made, goal.format.row_delimiter, cells) if goal.items else on(made, {"row_count": "1"})
     event_hash = EVENT_HASH.format(type="event_type", id="event_id")
     row_hash = """case when eligible and problems is null then
-        xor(md5_number(line), md5_number($fingerprint))::uuid
+        uuid_of(xor(md5_number(line), md5_number($fingerprint)))
     end"""
     made = on(made, {"event_hash": event_hash, "day": day, "row_hash": row_hash})
     parts = [*(["event_type"] if goal.by_type else []), *(["strftime(day, '%Y%m%d')"] if goal.by_day else [])]

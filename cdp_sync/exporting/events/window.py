@@ -16,7 +16,7 @@ from cdp_sync.warehouse import Session
 DAY = "make_timestamp(epoch_us(event.happened_at))::date"
 """The expression for the day on which an event happened, in UTC."""
 
-EVENT_HASH = "md5_number(concat({type}, chr(31), {id}))::uuid"
+EVENT_HASH = "uuid_of(md5_number(concat({type}, chr(31), {id})))"
 """The expression for the digest by which the ledger knows an event."""
 
 IS_COMPLETE = "event.profile_id is not null and event.happened_at is not null"

@@ -29,9 +29,9 @@ def record_responses(
         if leaves:
             record_once(session, run, report, _steps(session, run, delivered))
         else:
-            session.execute("begin")
+            session.begin()
             session.run(_ledger(run, number_of_goal(session, run)))
-            session.execute("commit")
+            session.commit()
     return report
 
 

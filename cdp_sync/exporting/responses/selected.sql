@@ -3,10 +3,10 @@ create or replace table staging.selected as
 with hashed as (
     select
         *,
-        xor(
+        uuid_of(xor(
             bit_xor(md5_number(concat_ws(chr(31), link, profile_id, line))) over (partition by mailing),
             md5_number($fingerprint)
-        )::uuid as row_hash
+        )) as row_hash
     from staging.made
 ),
 ended as (

@@ -18,7 +18,7 @@ _OF_GOAL = "where connection = $connection and goal = $goal"
 
 def reserve(session: Session, run: ExportRun) -> None:
     """Write the touches of the staged profiles, in place of what earlier runs of the goal left; all or nothing."""
-    session.execute("begin")
+    session.begin()
     session.run(_taken_back(run))
     if session.value("select count(*) from staging.selected where ending = 'written'"):
         session.run([_touches(run)])
@@ -27,7 +27,7 @@ def reserve(session: Session, run: ExportRun) -> None:
             "$goal as goal, $run_id as run_id",
             run.key,
         )
-    session.execute("commit")
+    session.commit()
 
 
 def release(run: ExportRun) -> None:
@@ -39,9 +39,9 @@ def release(run: ExportRun) -> None:
         return
     at_once = replace(run.warehouse, lock_timeout=1.0)
     with suppress(CdpSyncError), at_once.open("write") as session:
-        session.execute("begin")
+        session.begin()
         session.run(_taken_back(run))
-        session.execute("commit")
+        session.commit()
 
 
 def touch_steps(run: ExportRun) -> Iterator[Step]:
