@@ -2,9 +2,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+LAKE_PART := cdp_sync_tests/importing/test_contract.py cdp_sync_tests/importing/test_groups.py cdp_sync_tests/exporting/test_selecting.py \
+	cdp_sync_tests/exporting/test_users.py cdp_sync_tests/merging/test_lists.py cdp_sync_tests/trail/test_concurrency.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo up test lint format check soak pollock bench bench-sensors clean
+.PHONY: demo up test test-ducklake test-ducklake-part lint format check soak pollock bench bench-sensors clean
 
 demo: .venv/product  ## import demonstration files from an SFTP server, three times over
 	$(BIN)/cdp-sync demo
@@ -14,6 +16,12 @@ up: .venv/product  ## open the project in the Dagster UI
 
 test: .venv/tools  ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+test-ducklake: .venv-ducklake/tools  ## all tests on lakes, with PostgreSQL as their catalog: takes hours; LAKE="cdp_sync_tests/importing" for a part
+	CDP_SYNC_TEST_LAKE=1 PATH="$(CURDIR)/.venv-ducklake/bin:$$PATH" .venv-ducklake/bin/python -m pytest -q -n 2 --dist worksteal $(LAKE)
+
+test-ducklake-part: .venv-ducklake/tools  ## the part of them that every change is tested with
+	$(MAKE) test-ducklake LAKE="cdp_sync_tests/warehouse $(LAKE_PART)"
 
 lint: .venv/tools  ## style, types, import layers and declarations
 	$(BIN)/ruff check .
@@ -58,7 +66,7 @@ bench-sensors: .venv/tools  ## the intervals of fifty sensors: takes minutes
 	$(BIN)/python -W ignore -m cdp_sync_tests.benchmarks.many_bench $(BENCH_SENSORS)
 
 clean:
-	rm -rf .venv .tmp_dagster_home_* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-ducklake .tmp_dagster_home_* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv || { rm -rf .venv; .ci/install python3-venv && $(PYTHON) -m venv .venv; }
@@ -70,4 +78,13 @@ clean:
 
 .venv/tools: .venv/product
 	$(INSTALL) --group dev
+	touch $@
+
+# DuckLake's extensions come for another version of DuckDB than the rest, hence an environment of its own.
+.venv-ducklake/tools: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-ducklake
+	.venv-ducklake/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	grep -v '^duckdb' constraints.txt > .venv-ducklake/constraints.txt
+	.venv-ducklake/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-ducklake/constraints.txt \
+		--editable ".[sandbox,ducklake]" --group dev
 	touch $@

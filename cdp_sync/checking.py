@@ -72,15 +72,15 @@ def check_project() -> Findings:
 
 def _compared(connections: tuple[Connection, ...], profiles: Profiles) -> tuple[list[str], list[str]]:
     """Return how the declarations contradict the warehouse, and what it has beside them."""
-    path = data_folder().warehouse
-    if not path.exists():
+    warehouse = project_warehouse(_PATIENCE)
+    if not warehouse.exists():
         return [], []
     from cdp_sync.warehouse import event_columns, event_type_problems
     from cdp_sync.warehouse.events import undeclared_events
     from cdp_sync.warehouse.properties import all_type_problems
     from cdp_sync.warehouse.renaming import rival_problems
 
-    with project_warehouse(_PATIENCE).open("read") as session:
+    with warehouse.open("read") as session:
         changed = [str(problem) for problem in all_type_problems(session, profiles)]
         changed += [str(problem) for problem in event_type_problems(profiles, event_columns(session))]
         left = [_undeclared(name, count) for name, count in undeclared_events(session, profiles).items()]

@@ -5,7 +5,6 @@ that each finds what those before it would have brought.
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -107,13 +106,8 @@ def _chosen(connection: Connection, goals: tuple[Any, ...], name: str | None) ->
 def _copied(warehouse: Warehouse) -> Iterator[Warehouse]:
     """Yield a copy of a warehouse, in a folder beside it that is removed at the end."""
     with TemporaryDirectory(dir=private_folder(warehouse.path.parent), prefix=NEW) as folder:
-        copy = Path(folder, warehouse.path.name)
-        if warehouse.path.exists():
-            warehouse.verify_room(warehouse.path.stat().st_size)
-            with warehouse.open("read"):  # nobody writes meanwhile
-                for file in (warehouse.path, warehouse.path.with_name(f"{warehouse.path.name}.wal")):
-                    if file.exists():
-                        shutil.copyfile(file, copy.with_name(file.name))
+        copy = Path(folder, "warehouse.duckdb")
+        warehouse.copy_to(copy)
         yield Warehouse(copy, warehouse.lock_timeout, warehouse.memory_limit)
 
 

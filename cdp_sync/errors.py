@@ -5,7 +5,8 @@
     CdpSyncError             found · needed · remedy
     ├── Terminal             trying again changes nothing
     │   ├── DeclarationError · UnknownName · NoProject · FilesInTheWay · SettingUnusable · SecretMissing · KeyUnreadable
-    │   ├── CannotMerge · CannotUnmerge · HistoryUnusable · DiskFull · FileRejected · GoalFailed · MailRefused
+    │   ├── CannotMerge · CannotUnmerge · HistoryUnusable · DumpUnusable · DiskFull · FileRejected · GoalFailed
+    │   ├── MailRefused · RunGivenUp · WrongVersion · WrongWarehouse
     │   ├── WarehouseUnusable
     │   │   └── WarehouseDamaged · PropertyTypeChanged · ValueOutOfRange
     │   ├── ServerRefused
@@ -17,7 +18,8 @@
     │       RemoteListingTooLong · RemoteTooSlow
     └── Transient            may pass; worth another attempt
         ├── ServerUnreachable · ConnectionLost · RateExceeded · JobUnfinished · MailPutOff · FileChanged ·
-        │   WarehouseLocked
+        │   WarehouseLocked ── WarehouseChanged
+        │   WarehouseUnreachable
         └── RemoteFailure
             ├── RemoteSizeDiffers
             └── JobFailed
@@ -75,6 +77,22 @@ class CannotUnmerge(Terminal):
 
 class HistoryUnusable(Terminal):
     """Dagster's history of runs cannot be opened, read or written."""
+
+
+class DumpUnusable(Terminal):
+    """A dump of a warehouse is not whole, damaged, or of another version."""
+
+
+class RunGivenUp(Terminal):
+    """The run has been ended by somebody else than its process, which must write nothing more."""
+
+
+class WrongVersion(Terminal):
+    """The run was submitted by other versions than those that are to execute it."""
+
+
+class WrongWarehouse(Terminal):
+    """The warehouse is not the one of the project's other runs, or belongs to another project."""
 
 
 class WarehouseUnusable(Terminal):
@@ -154,7 +172,7 @@ class NoProject(Terminal):
 
 
 class FilesInTheWay(Terminal):
-    """A new project would overwrite files."""
+    """A new project or dump would overwrite files, or be mixed with them."""
 
 
 class MailRefused(Terminal):
@@ -251,3 +269,11 @@ class FileChanged(Transient):
 
 class WarehouseLocked(Transient):
     """Another process holds the warehouse."""
+
+
+class WarehouseChanged(WarehouseLocked):
+    """Another process has written since what is to land was worked out: worked out again, it can land."""
+
+
+class WarehouseUnreachable(Transient):
+    """The database with the catalog of a lake, or the store with its files, does not answer."""

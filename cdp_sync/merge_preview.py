@@ -58,7 +58,7 @@ def merges_json(merges: Merges) -> dict[str, Any]:
 def preview_rules() -> MergePreview:
     """Return what the merge rules would do now to all profiles."""
     warehouse, profiles = project_warehouse(), declared_profiles()
-    if not warehouse.path.exists():  # opening it to write would make it
+    if not warehouse.exists():  # opening it to write would make it
         return MergePreview(Merges())
     return MergePreview(apply_rules(warehouse, profiles, run_id="preview", now=datetime.now(UTC), preview=True))
 

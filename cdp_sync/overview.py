@@ -10,7 +10,7 @@ from typing import Any
 from cdp_sync.errors import WarehouseLocked
 from cdp_sync.model import Connection
 from cdp_sync.model.occurrences import upcoming_runs
-from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
+from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declaration_files import refuse_unknown
 from cdp_sync.orchestration.declarations import read_project
 
@@ -46,11 +46,11 @@ def overview(name: str | None = None, now: datetime | None = None) -> dict[str, 
 
 
 def _last_runs() -> tuple[LastRuns, str]:
-    path = data_folder().warehouse
-    if not path.exists():
-        return {}, ""
+    warehouse = project_warehouse(_PATIENCE)
     try:
-        with project_warehouse(_PATIENCE).open("read") as session:
+        if not warehouse.exists():
+            return {}, ""
+        with warehouse.open("read") as session:
             return {(row.pop("connection"), row.pop("goal")): row for row in session.records(_LAST_RUNS)}, ""
     except WarehouseLocked as locked:
         return {}, f"{locked.found} The last runs are not shown."

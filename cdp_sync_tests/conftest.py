@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from cdp_sync_tests.disks import small
 from cdp_sync_tests.generated import SEED
+from cdp_sync_tests.lakes import ON_LAKES, Lakes, lakes
 from cdp_sync_tests.projects import project
 
 __all__ = ["project", "small"]
@@ -25,6 +26,16 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Warehouse(tmp_path_factory.mktemp("migrated") / "warehouse.duckdb")
     with made.open("write"):
         return made.path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_lakes() -> Iterator[Lakes | None]:
+    """With `CDP_SYNC_TEST_LAKE=1` every warehouse is a lake, but for tests that are about the file: see `lakes`."""
+    if not ON_LAKES:
+        yield None
+        return
+    with lakes() as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +58,13 @@ def new_warehouses(migrated: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Warehouse, "_attach", attach_copy)
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On lakes leave out what is about the file."""
+    for item in items:
+        if ON_LAKES and (mark := item.get_closest_marker("native")):
+            item.add_marker(pytest.mark.skip(reason=f"about the file: {mark.args[0]}"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

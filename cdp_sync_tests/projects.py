@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from cdp_sync_tests.lakes import running_lakes
+
 if TYPE_CHECKING:
     import dagster as dg
 
@@ -204,6 +206,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def _variables(folder: Path) -> dict[str, str]:
     paths = {"CDP_SYNC_DEFS": str(folder / "defs"), "CDP_SYNC_DATA": str(folder / "data")}
+    if all_lakes := running_lakes():
+        paths |= all_lakes.settings(folder / "data" / "warehouse.duckdb")
     return {**paths, PASSWORD_ENV: PASSWORD, "COLUMNS": "200"}
 
 

@@ -5,7 +5,9 @@ to the next stands in the run's staging file, see `staging.tables`.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
+from cdp_sync.errors import WarehouseChanged
 from cdp_sync.importing.delta.replace import compare_rows, select_fresh_rows
 from cdp_sync.importing.linking.linking import is_linked, link_rows, put_off
 from cdp_sync.importing.linking.waiting import count_due, stage_waiting
@@ -17,6 +19,9 @@ from cdp_sync.importing.staging.parsing import Arrival, stage_files
 from cdp_sync.importing.upserting.upsert import declare_properties, upsert_rows
 from cdp_sync.model import FileReport, ImportReport
 from cdp_sync.warehouse import KnownFile, Session, stored_columns
+
+_TRIES = 5
+"""How often an import is linked and written where others write first each time."""
 
 
 def import_files(
@@ -64,8 +69,18 @@ def upsert_profiles(run: ImportRun) -> ImportReport:
     """Apply the linked rows to profiles in one transaction, and report.
 
     If another process wrote to the warehouse since the rows were linked, they are linked again first, so that two runs
-    that meet the same new person end with one profile.
+    that meet the same new person end with one profile. So they are where a commit finds that another one was quicker.
+
+    Raises:
+        WarehouseChanged: Others were quicker several times in a row.
     """
+    for _ in range(_TRIES - 1):
+        with suppress(WarehouseChanged):
+            return _upsert(run)
+    return _upsert(run)
+
+
+def _upsert(run: ImportRun) -> ImportReport:
     with run.open("write") as session:
         declare_properties(session, run)
         if not is_linked(session):

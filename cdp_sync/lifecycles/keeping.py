@@ -82,7 +82,7 @@ def keep_stages(
     columns = readable_columns(session, profiles)
     if f"{STAGE_CHANGED.table}.to_stage" not in columns:
         sync_events(session, profiles)
-    session.execute("begin")
+    session.begin()
     try:
         session.run([_change_step(profiles, lifecycle, now, columns)])
         if not session.value(f"select exists (from {_KEPT} where lifecycle = $name)", {"name": lifecycle.name}):
@@ -96,7 +96,7 @@ def keep_stages(
         )
         sizes = stage_sizes(session, lifecycle.name)
         session.execute("drop table stage_change")
-        session.execute("commit")
+        session.commit()
     except BaseException:
         session.roll_back()
         raise

@@ -150,7 +150,7 @@ def _deciding(warehouse: Warehouse, profiles: Profiles, *, preview: bool) -> Ite
     with warehouse.open("write") as session:
         sync_properties(session, profiles)
         sync_events(session, profiles)
-        session.execute("begin")
+        session.begin()
         try:
             yield session
             session.execute("update warehouse.revision set number = number + 1")

@@ -43,13 +43,13 @@ def _compute(session: Session, measure: Measure, now: datetime) -> Scored:
     held_out = hold_out(session, measure, now)
     session.run(measure.values(now))
     name = measure.score.name
-    session.execute("begin")
+    session.begin()
     for table in (SCORED, HELD_OUT):
         session.execute(f"delete from {table} where score = $score", {"score": name})
     session.execute(statement(f"{SQL}/percentile"), {"score": name, "now": now})
     if held_out:
         session.execute(f"insert into {HELD_OUT} values (?, ?, ?, ?, ?)", [name, *astuple(held_out)])
-    session.execute("commit")
+    session.commit()
     tenths = tenths_of(session, name)
     fitted = next(iter(session.records(measure.fitted)), {}) if tenths else {}
     return Scored(name, sum(tenth.profiles for tenth in tenths), tenths, fitted, held_out)

@@ -48,7 +48,7 @@ def forget_touches(session: Session, before: datetime) -> None:
     )
     if not of_some:
         return
-    session.execute("begin")
+    session.begin()
     session.execute("delete from warehouse.profile_touch where touched_at < $before", {"before": before})
     session.execute("insert into warehouse.profile_touch values (null, $latest)", {"latest": latest})
-    session.execute("commit")
+    session.commit()

@@ -47,10 +47,10 @@ def sync_events(session: Session, profiles: Profiles) -> None:
     check_event_types(profiles, stored)
     statements = [sql for event in profiles.event_types for sql in _missing(event, stored.get(event.name))]
     if statements:
-        session.execute("begin")
+        session.begin()
         for sql in statements:
             session.execute(sql)
-        session.execute("commit")
+        session.commit()
 
 
 def event_columns(session: Session) -> EventColumns:
@@ -110,19 +110,19 @@ def expire_events(session: Session, profiles: Profiles, now: datetime) -> dict[s
     Their ids stay known as digests, so that an old file does not bring them back.
     """
     found = count_expired(session, profiles, now)
-    session.execute("begin")
+    session.begin()
     for event in (profiles.event[name] for name in found):
         values = _expiry(event, now)
         session.execute(
             f"""insert into warehouse.expired_event
-            select $type, md5_number(event_id)::uuid from {_named(event)} where happened_at < $before""",
+            select $type, uuid_of(md5_number(event_id)) from {_named(event)} where happened_at < $before""",
             {**values, "type": event.name},
         )
         owners = f"select profile_id from {_named(event)} where happened_at < $before and profile_id is not null"
         touch(session, now, owners, values)
         session.execute(f"delete from {_named(event)} where happened_at < $before", values)
     session.execute("update warehouse.revision set number = number + 1")
-    session.execute("commit")
+    session.commit()
     return found
 
 

@@ -29,11 +29,11 @@ def keep_learned(session: Session, connection: str, goal: str, learned: LearnedF
     """Replace what was learned for a goal, in one transaction."""
     names = {"connection": connection, "goal": goal}
     values = {name: list(each) if isinstance(each, tuple) else each for name, each in learned}
-    session.execute("begin")
+    session.begin()
     session.execute(f"delete from warehouse.learned_file where {_NAMED}", names)
     session.execute(
         """insert into warehouse.learned_file
         values ($connection, $goal, $columns, $type, $separator, $may_be_empty, $now)""",
         {**names, **values, "now": now},
     )
-    session.execute("commit")
+    session.commit()

@@ -21,10 +21,10 @@ def sync_properties(session: Session, profiles: Profiles) -> None:
     """
     columns = profile_columns(session)
     check_types(profiles, columns)
-    session.execute("begin")
+    session.begin()
     _add_columns(session, profiles, columns)
     _sync_identifiers(session, profiles)
-    session.execute("commit")
+    session.commit()
 
 
 def sync_groups(session: Session, group: GroupType) -> None:
@@ -37,7 +37,7 @@ def sync_groups(session: Session, group: GroupType) -> None:
     """
     columns = stored_columns(session, group.table)
     check_types(group, columns)
-    session.execute("begin")
+    session.begin()
     if not columns:
         first = (
             f"{group.key} uuid",
@@ -50,7 +50,7 @@ def sync_groups(session: Session, group: GroupType) -> None:
         )
         columns = {GROUP_ID: "VARCHAR"}
     _add_columns(session, group, columns)
-    session.execute("commit")
+    session.commit()
 
 
 def profile_columns(session: Session) -> dict[str, str]:
@@ -107,14 +107,22 @@ def type_changed(
     `column` is the type to convert the column to, where it is not that of the property.
     """
     tables = (table, "own_profile") if table == "profile" else (table,)
-    kind = column or prop.sql_type
-    converted = "; ".join(f"alter table {each} alter {quote_identifier(prop.name)} type {kind}" for each in tables)
+    converted = "; ".join(_conversion(each, prop.name, column or prop.sql_type) for each in tables)
     return PropertyTypeChanged(
         f"Property {named} is stored as {found} and declared as {declared}.",
         needed="Stored and declared type must be the same.",
         remedy=(
             f"Declare the stored type, choose a new name for the property, or convert the column yourself: {converted};"
         ),
+    )
+
+
+def _conversion(table: str, name: str, kind: str) -> str:
+    """Return the statements that convert a column: one by one, as a lake only widens types where they are."""
+    old, new = quote_identifier(name), quote_identifier(f"{name}_converted")
+    return (
+        f"alter table {table} add column {new} {kind}; update {table} set {new} = {old}::{kind}; "
+        f"alter table {table} drop column {old}; alter table {table} rename column {new} to {old}"
     )
 
 

@@ -48,11 +48,11 @@ def adopt(warehouse: Warehouse, names: Names, was: tuple[str | None, str | None]
         if not any(_has_ledger(session, each, names) for each in former):
             return False
     with warehouse.open("write") as session:
-        session.execute("begin")
+        session.begin()
         for each in former:
             if _has_ledger(session, each, names):
                 _rename(session, each, names)
-        session.execute("commit")
+        session.commit()
     return True
 
 

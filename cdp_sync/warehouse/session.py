@@ -15,7 +15,16 @@ import duckdb
 from duckdb import sqltypes
 from duckdb.func import SPECIAL
 
-from cdp_sync.errors import CdpSyncError, DiskFull, FileRejected, ValueOutOfRange, WarehouseDamaged, WarehouseUnusable
+from cdp_sync.errors import (
+    CdpSyncError,
+    DiskFull,
+    FileRejected,
+    ValueOutOfRange,
+    WarehouseChanged,
+    WarehouseDamaged,
+    WarehouseUnreachable,
+    WarehouseUnusable,
+)
 from cdp_sync.model.mail_address import ascii_domain
 from cdp_sync.quoting import quote_literal
 
@@ -49,12 +58,18 @@ class Step:
         return f"-- {self.yields}\n{self.sql};"
 
 
+_UUID_OF = "lpad(to_hex(number), 32, '0')::uuid" if duckdb.__version__.startswith("1.") else "number::uuid"
+"""The UUID with the 128 bits of a number, which DuckDB 1 does not cast: digests are equal in both."""
+
+
 class Session:
     """An open connection with the catalogs `warehouse` and, where asked for, `staging`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._has_functions = False
+        self._before_commit: list[Callable[[], object]] = []
+        connection.execute(f"create temp macro uuid_of(number) as {_UUID_OF}")
 
     def execute(self, sql: str, values: Values = None) -> "Session":
         """Run one statement, or several without values."""
@@ -125,7 +140,34 @@ class Session:
 
     def attach(self, path: Path, name: str, options: str = "") -> None:
         """Attach a database file. DuckDB's error is not translated: callers distinguish a lock from a broken file."""
-        self._connection.execute(f"attach $path as {name}{f' ({options})' if options else ''}", {"path": str(path)})
+        # The path is written out: DuckDB 1 binds none here.
+        self._connection.execute(f"attach {quote_literal(str(path))} as {name}{f' ({options})' if options else ''}")
+
+    def load(self, extension: str, install: Callable[..., object]) -> None:
+        """Load an extension of DuckDB; `install(name, con=…)` copies it from its package where DuckDB looks for it."""
+        try:
+            self._connection.load_extension(extension)
+        except duckdb.Error:
+            install(extension, con=self._connection)
+            self._connection.load_extension(extension)
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self.execute("begin")
+
+    def commit(self) -> None:
+        """Commit the open transaction.
+
+        Raises:
+            WarehouseChanged: Another process has changed the same.
+        """
+        for prepare in self._before_commit:
+            prepare()
+        self.execute("commit")
+
+    def before_commit(self, prepare: Callable[[], object]) -> None:
+        """Have something called before each commit, within the transaction; where it raises, nothing is committed."""
+        self._before_commit.append(prepare)
 
     def roll_back(self) -> None:
         """Give up the open transaction, if there is one."""
@@ -181,6 +223,17 @@ def translate(error: duckdb.Error, sql: str = "", *, name: str = "The warehouse"
     if any(sign in text for sign in _DAMAGE):
         named = re.search(r"""file ["']([^"']+)["']""", text)
         return damaged(Path(named[1]).name if named else name, "cut off, or was written by something else")
+    if any(sign in text for sign in _GONE):
+        return WarehouseUnreachable(
+            "The database with the catalog of the lake, or the store with its files, does not answer any more.",
+            remedy="See that this machine reaches them, and run again: what has landed does not land twice.",
+        )
+    if isinstance(error, duckdb.TransactionException) and any(sign in text for sign in _CONFLICT):
+        return WarehouseChanged(
+            "Another process has written to the warehouse at the same time.",
+            needed="What is to land has to be worked out against what it wrote.",
+            remedy="Run again; nothing of this transaction has landed.",
+        )
     if isinstance(error, duckdb.IOException):
         return WarehouseUnusable(f"{text.removeprefix('IO Error: ')}.", remedy="Look at the disk that holds the file.")
     return _of_a_statement(error, text, sql)
@@ -221,6 +274,20 @@ def damaged(name: str, how: str) -> WarehouseDamaged:
 
 _DAMAGE = ("Could not read enough bytes", "Corrupt database file", "not a valid DuckDB database", "Serialization Error")
 """What DuckDB says of a file that is cut off or overwritten."""
+
+_GONE = (
+    "Unable to connect to Postgres",
+    "server closed the connection",
+    "terminating connection",
+    "no connection to the server",
+    "Could not establish connection",
+    "could not receive data from server",
+    "could not send data to server",
+)
+"""What DuckDB says where PostgreSQL or an object store does not answer."""
+
+_CONFLICT = ("onflict", "Failed to commit DuckLake transaction")
+"""What DuckDB says where two transactions have changed the same."""
 
 _ABOUT_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
 """Errors that quote statements, never data."""

@@ -145,7 +145,7 @@ def test_a_changed_type_is_refused_with_a_remedy(importer: Importer) -> None:
     importer.profiles = Profiles.model_validate(changed)
     with pytest.raises(PropertyTypeChanged, match="'city' of the group 'store' is stored as VARCHAR") as refused:
         importer.deliver({"/inbox/b.csv": "Store,City\n2,3\n"})
-    assert 'alter table group_store alter "city" type BIGINT;' in str(refused.value)
+    assert 'update group_store set "city_converted" = "city"::BIGINT;' in str(refused.value)
     assert stores(importer) == [("1", "Delft", None, None, None)]
 
 

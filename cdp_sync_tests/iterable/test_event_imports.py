@@ -12,7 +12,18 @@ from pydantic import ValidationError
 from cdp_sync.connectors.iterable.goals import UserImportGoal
 from cdp_sync.model import Profiles
 from cdp_sync.sandbox.iterable import IterableSandbox
-from cdp_sync_tests.iterable.exchange import DAY, HOUR, MINUTE, NOON, PROFILES, Crm, column, iterable, users_goal
+from cdp_sync_tests.iterable.exchange import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOON,
+    PROFILES,
+    Crm,
+    bring,
+    column,
+    iterable,
+    users_goal,
+)
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 ITEMS = [
@@ -134,6 +145,19 @@ def test_windows_follow_the_watermark(crm: Crm) -> None:
     counters = crm.run().counters
     assert (counters.rows_applied, counters.rows_unchanged, totals(crm)) == (2, 1, [1, 2, 3, 4])
     assert (crm.counted()["export/start"], crm.counted()["export/data.json"]) == (1, 2)
+
+
+def test_clocks_that_are_off_lose_and_double_nothing(crm: Crm) -> None:
+    """Runs on machines whose clocks are ahead and slow in turn bring every purchase once."""
+    for number, off in enumerate([0, 20, -20, 15, -15, 6, -6, 20, 20, 0]):
+        bought(crm.box, number, at=crm.box.clock() - 30)
+        report = bring(crm.next_run(), crm.goal, crm.project, crm.box.clock() + off * MINUTE)
+        assert report.counters.add_up
+        crm.box.clock.advance(3 * MINUTE)
+    crm.box.clock.advance(30 * MINUTE)
+    crm.run()
+    assert totals(crm) == [Decimal(number) for number in range(10)]
+    assert crm.rows("select count(*), count(distinct event_id) from warehouse.event_order") == [(10, 10)]
 
 
 def test_borders_of_windows(crm: Crm) -> None:

@@ -12,8 +12,9 @@ NOT_A_PROFILE = {
     ("imported_row", "source_hash"),
     *((table, "event_hash") for table in ("expired_event", "exported_event")),
     *((table, "row_hash") for table in ("exported_event", "exported_mailing")),
+    *(("identity", column) for column in ("warehouse_id", "history_id")),
 }
-"""Columns of type uuid that identify something else: a source, the content of a row."""
+"""Columns of type uuid that identify something else: a source, the content of a row, the warehouse."""
 
 
 def test_every_table_that_names_a_profile_is_declared(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_a_missing_file_is_read_as_an_empty_warehouse(tmp_path: Path) -> None:
     assert not path.parent.exists()
 
 
+@pytest.mark.native("what is forced to the disk")
 def test_only_writes_to_the_warehouse_are_synced(file: Path, tmp_path: Path) -> None:
     """Only writes to the warehouse are synced to disk; staging is not."""
     modes = {}
@@ -66,6 +67,7 @@ def test_staging_works_while_the_warehouse_is_locked(file: Path, tmp_path: Path)
     assert (tmp_path / "deep" / "s.duckdb").exists()
 
 
+@pytest.mark.native("its lock")
 def test_a_locked_file_is_reported_after_the_timeout(file: Path) -> None:
     """A locked file is reported after the timeout, with the file, the process and a remedy."""
     with held(file) as holder:
@@ -81,6 +83,7 @@ def test_a_locked_file_is_reported_after_the_timeout(file: Path) -> None:
     assert waited < 20  # an upper limit for a slow machine
 
 
+@pytest.mark.native("its lock")
 def test_a_reader_waits_for_a_writer(file: Path) -> None:
     """A reader waits for a writer and is refused with the same message."""
     with (
@@ -91,6 +94,7 @@ def test_a_reader_waits_for_a_writer(file: Path) -> None:
         pass
 
 
+@pytest.mark.native("its lock")
 def test_a_writer_waits_for_a_reader(file: Path) -> None:
     """A writer waits for a reader and is refused with the process of the reader."""
     with (
@@ -122,6 +126,7 @@ def test_a_waiting_writer_continues_after_the_release(file: Path) -> None:
     assert opened == [0]
 
 
+@pytest.mark.native("its lock")
 def test_readers_share_the_file(file: Path) -> None:
     """Readers of one process or several share the file."""
     warehouse = Warehouse(file, lock_timeout=0.1)
@@ -130,6 +135,7 @@ def test_readers_share_the_file(file: Path) -> None:
         assert two.value("select count(*) from warehouse.profile") == 0
 
 
+@pytest.mark.native("its lock")
 def test_a_lock_of_this_process_is_reported_as_such(file: Path) -> None:
     """A lock of this process is reported as such."""
     warehouse = Warehouse(file, lock_timeout=0.1)
@@ -141,6 +147,7 @@ def test_a_lock_of_this_process_is_reported_as_such(file: Path) -> None:
         pass
 
 
+@pytest.mark.native("files that are none")
 @pytest.mark.parametrize("access", ["read", "write"])
 def test_a_file_of_another_kind_is_refused(access: str, tmp_path: Path) -> None:
     """A file that is not a DuckDB database is refused and left unchanged."""
@@ -156,6 +163,7 @@ def test_a_file_of_another_kind_is_refused(access: str, tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
+@pytest.mark.native("its lock")
 def test_an_error_releases_the_lock(file: Path) -> None:
     """An error in the block closes the file and rolls back the transaction."""
     warehouse = Warehouse(file, lock_timeout=0.1)
@@ -186,6 +194,7 @@ def test_caching_operators_are_off(file: Path) -> None:
         assert session.value("select current_setting('enable_caching_operators')") is False
 
 
+@pytest.mark.native("its permissions")
 @pytest.mark.parametrize("access", ["read", "write"])
 def test_files_are_private_to_the_owner(access: Access, tmp_path: Path) -> None:
     """The warehouse, its log, the staging file and their folders are private to the owner, whatever the umask."""

@@ -70,7 +70,7 @@ def test_a_changed_type_is_refused_with_a_remedy(warehouse: Warehouse) -> None:
         assert "'codes' is stored as BIGINT[] and declared as VARCHAR[] (text)" in message
         assert "Declare the stored type, choose a new name" in message
         statement = message.partition("convert the column yourself: ")[2]
-        assert statement.startswith("alter table profile alter")
+        assert statement.startswith("alter table profile add column")
         session.execute("use warehouse").execute(statement)
         sync(session, EMAIL, {**CODES, "type": "text"})
         assert session.rows("select codes from profile where email = 'a@x.nl'") == [(["1", "2"],)]

@@ -36,6 +36,7 @@ def test_a_session_has_no_state_of_an_earlier_one(tmp_path: Path) -> None:
         session.execute("create temp table left_over as select 2 as x")
 
 
+@pytest.mark.native("its lock and its log")
 def test_a_session_releases_its_files_at_the_end(tmp_path: Path) -> None:
     """After a session another process reads all rows, without a log; during it, the file is locked."""
     warehouse, staging = tmp_path / "warehouse.duckdb", tmp_path / "staging.duckdb"

@@ -2,4 +2,4 @@
 create or replace temp table expired_row as
 select _row, _file, event_id
 from event_row
-where md5_number(event_id)::uuid in (select event_hash from warehouse.expired_event where event_type = $type)
+where uuid_of(md5_number(event_id)) in (select event_hash from warehouse.expired_event where event_type = $type)

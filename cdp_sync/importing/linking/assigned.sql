@@ -15,10 +15,10 @@ with founder as (
 new_profile as materialized (
     select
         component, alone,
-        (
+        uuid_of(
             (((tick >> 12) << 16) | (7 << 12) | (tick & 4095))::uhugeint << 64
-            | (1::uhugeint << 63) | (uuid()::uhugeint & ((1::uhugeint << 62) - 1))
-        )::uuid as profile_id
+            | (1::uhugeint << 63) | (hash(uuid())::uhugeint & ((1::uhugeint << 62) - 1))
+        ) as profile_id
     from founder
 )
 select row, profile_id, 'matched' as outcome, ambiguous, false as alone from matched

@@ -342,7 +342,7 @@ def _stage_regular(session: Session, part: NormalizedPart, stage: Callable[[], N
     Where the parser refuses a line, or finds another number of rows than lines, nothing is staged.
     """
     before = int(session.value("select count(*) from staging.staged"))
-    session.execute("begin")
+    session.begin()
     try:
         stage()
     except FileRejected as error:

@@ -69,7 +69,7 @@ class Cells:
 
 def digest(fields: Sequence[str], cells: Cells) -> str:
     """Return the expression for the 128-bit digest of a row's cells; stable between versions, unlike `hash()`."""
-    return f"md5_number({row_text(fields, cells)})::uuid"
+    return f"uuid_of(md5_number({row_text(fields, cells)}))"
 
 
 def row_text(fields: Sequence[str], cells: Cells) -> str:

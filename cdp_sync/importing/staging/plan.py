@@ -157,7 +157,7 @@ def deferred_step(goal: ImportGoal, landed: NormalizedPart) -> Step:
     call, values = read_part(landed, goal.format)
     cells = Cells(landed.head.columns)
     sql = f"""insert into staging.staged by name
-select * exclude (row_text), row_text as cells, md5_number(row_text)::uuid as row_hash
+select * exclude (row_text), row_text as cells, uuid_of(md5_number(row_text)) as row_hash
 from (
     select
         $file as file,
@@ -242,7 +242,7 @@ def _identity(goal: ImportGoal, fields: Sequence[str], cells: Cells) -> str:
         )
         # White space around a key does not count, and an empty cell is the same as none, whatever `nulls` says: a key
         # is compared with those of other files, which were perhaps read in another way.
-        digested = f"md5_number(concat_ws({BETWEEN}, {parts}))::uuid"
+        digested = f"uuid_of(md5_number(concat_ws({BETWEEN}, {parts})))"
         columns += f"case when concat({parts}) <> '' then {digested} end as row_key, "
     if goal.keeps_unmatched:
         named = [(field, cell) for field in fields if (cell := cells.of(field))]

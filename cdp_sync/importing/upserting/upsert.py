@@ -108,7 +108,7 @@ def _upsert(session: Session, run: ImportRun, columns: Columns) -> ImportReport:
     if staged and run.faults:
         write_faults(session, run, run.faults)
     write_run(session, run, report, now, time.time() - run.began if run.began else None)
-    session.execute("commit")
+    session.commit()
     return report
 
 

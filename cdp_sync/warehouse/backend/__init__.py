@@ -9,20 +9,29 @@ backend with several writers has to guarantee the same for each session that wri
 - `begin_at` refuses to land what was linked against an earlier revision, so that this rule does not rely on the lock.
 """
 
+from cdp_sync.warehouse.backend.identity import Identity, give_to, identity_of
 from cdp_sync.warehouse.backend.migrating import Migration, latest_version, migrate, migrations, version_of
 from cdp_sync.warehouse.backend.revision import begin_at, next_number, revision_of
-from cdp_sync.warehouse.backend.warehouse import NEW, Access, Warehouse
+from cdp_sync.warehouse.backend.setting import named_warehouse, names_lake, warehouse_setting
+from cdp_sync.warehouse.backend.warehouse import NEW, Access, Guard, Warehouse
 
 __all__ = [
     "NEW",
     "Access",
+    "Guard",
+    "Identity",
     "Migration",
     "Warehouse",
     "begin_at",
+    "give_to",
+    "identity_of",
     "latest_version",
     "migrate",
     "migrations",
+    "named_warehouse",
+    "names_lake",
     "next_number",
     "revision_of",
     "version_of",
+    "warehouse_setting",
 ]

@@ -57,10 +57,10 @@ def migrate(session: Session) -> None:
             remedy="Use the newer cdp_sync that wrote it.",
         )
     for migration in (each for each in migrations() if each.version > version):
-        session.execute("begin")
+        session.begin()
         if migration.version == 1:
             session.execute("create table warehouse.migration (version integer, name text, applied_at timestamptz)")
         session.execute(migration.sql)
         record = "insert into warehouse.migration values ($version, $name, now())"
         session.execute(record, {"version": migration.version, "name": migration.name})
-        session.execute("commit")
+        session.commit()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cdp_sync.errors import WarehouseLocked
+from cdp_sync.errors import WarehouseChanged
 from cdp_sync.quoting import quote_identifier
 from cdp_sync.warehouse.session import Session
 
@@ -16,12 +16,12 @@ def begin_at(session: Session, revision: int) -> None:
     """Begin the transaction that lands what was worked out against a revision.
 
     Raises:
-        WarehouseLocked: Another process has written since; worked out again, the rows can land.
+        WarehouseChanged: Another process has written since; worked out again, the rows can land.
     """
-    session.execute("begin")
+    session.begin()
     if (found := revision_of(session)) != revision:
         session.roll_back()
-        raise WarehouseLocked(
+        raise WarehouseChanged(
             f"Another process wrote to the warehouse: its revision is {found}.",
             needed=f"The rows were linked against revision {revision}.",
             remedy="Run again; nothing of this run has landed.",

@@ -59,7 +59,8 @@ def expire(product: EventSide, ids: dict[str, list[str]]) -> None:
         for kind, names in ids.items():
             for name in names:
                 values = {"kind": kind, "name": name}
-                session.execute("insert into warehouse.expired_event values ($kind, md5_number($name)::uuid)", values)
+                gone = "insert into warehouse.expired_event values ($kind, uuid_of(md5_number($name)))"
+                session.execute(gone, values)
                 session.execute(f"delete from warehouse.event_{kind} where event_id = $name", {"name": name})
 
 

@@ -11,7 +11,7 @@ create table warehouse.remade_row (
 
 insert into warehouse.remade_row
 select
-    source, row_hash::uuid, applied, null,
+    source, uuid_of(row_hash), applied, null,
     list_transform(added, lambda name: {property: name, amount: null::text})
 from warehouse.imported_row;
 
@@ -56,7 +56,7 @@ create table warehouse.remade_profile (
 );
 
 insert into warehouse.remade_profile
-select goal_number, profile_id, row_hash::uuid, value_hash from warehouse.exported_profile;
+select goal_number, profile_id, uuid_of(row_hash), value_hash from warehouse.exported_profile;
 
 drop table warehouse.exported_profile;
 alter table warehouse.remade_profile rename to exported_profile;

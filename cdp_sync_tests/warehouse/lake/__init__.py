@@ -1,0 +1,1 @@
+"""Tests of a warehouse in DuckLake, on a PostgreSQL of their own."""
