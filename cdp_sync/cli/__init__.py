@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from cdp_sync import __version__
-from cdp_sync.cli import analytics, declarations, history, learning, merging, running, scoring, servers
+from cdp_sync.cli import analytics, declarations, dumps, history, learning, merging, running, scoring, servers
 from cdp_sync.errors import CdpSyncError, UnknownName
 from cdp_sync.orchestration.project_folder import enter_project
 
@@ -48,6 +48,6 @@ def main(context: click.Context, debug: bool) -> None:
         enter_project()
 
 
-for module in (declarations, running, learning, history, analytics, merging, scoring, servers):
+for module in (declarations, running, learning, history, analytics, merging, scoring, dumps, servers):
     for command in module.COMMANDS:
         main.add_command(command)

@@ -1,4 +1,4 @@
-"""Commands that run goals: run, export."""
+"""Commands that run goals, and that say in which warehouse: run, export, accept-warehouse."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -114,4 +114,20 @@ def _run(order: "Order", *, as_json: bool) -> NoReturn:
     end(fine=outcome.state == "success")
 
 
-COMMANDS = (run, export)
+@click.command("accept-warehouse")
+def accept() -> None:
+    """Make the warehouse of this machine the one of the project's runs, after it was moved or made anew.
+
+    Needed only where Dagster's history or the warehouse lies on a database server, which several machines share.
+    """
+    from cdp_sync.orchestration.data_folder import project_warehouse
+    from cdp_sync.orchestration.instance import open_instance
+    from cdp_sync.orchestration.runs.admission import accept_warehouse
+    from cdp_sync.printing import say
+
+    with open_instance() as instance:
+        accepted = accept_warehouse(instance, project_warehouse())
+    say(accepted.message, lines=True)
+
+
+COMMANDS = (run, export, accept)
