@@ -59,6 +59,7 @@ def build_connection(connection: Connection, profiles: Profiles) -> dg.Definitio
         sensors=[*build_sensors(connection, profiles, jobs), *build_mailing_sensors(connection, profiles, jobs)],
         resources={f"{connection.name}_server": PlatformResource.of(kind, connection.server_value)},
         metadata=notified_metadata(connection),
+        executor=dg.in_process_executor,  # what keeps the goals in order; a location with another one does not load
     )
 
 

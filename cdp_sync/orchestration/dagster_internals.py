@@ -4,7 +4,7 @@ No other module imports Dagster's private ones. `test_dagster_internals.py` is t
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -23,6 +23,8 @@ from dagster._core.remote_origin import (
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
+from dagster._core.storage.runs.schema import KeyValueStoreTable
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.tags import (
     HIDDEN_TAG_PREFIX,
     RUN_FAILURE_REASON_TAG,
@@ -31,6 +33,8 @@ from dagster._core.storage.tags import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster.components.core.load_defs import get_library_json_enriched_defs
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import IntegrityError
 
 __all__ = [  # of Dagster's; what is defined below is public as well
     "DATA_VERSION_TAG", "HIDDEN_TAG_PREFIX", "RUN_KEY_TAG", "SCHEDULED_EXECUTION_TIME_TAG",
@@ -72,6 +76,11 @@ def report_crash(instance: dg.DagsterInstance, run: dg.DagsterRun, message: str)
     instance.report_run_failed(run, message, crash)
 
 
+def start_timeout(instance: dg.DagsterInstance) -> float:
+    """Return the seconds that `dagster.yaml` gives a run to start."""
+    return float(instance.run_monitoring_start_timeout_seconds)
+
+
 def failed_in_step(run: dg.DagsterRun) -> bool:
     """Return whether a run failed because a step did, and not because its process ended."""
     return run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.STEP_FAILURE.value
@@ -82,6 +91,61 @@ def remove_event_file(instance: dg.DagsterInstance, run_id: str) -> None:
     if path_of := getattr(instance.event_log_storage, "path_for_shard", None):
         for kind in ("", "-wal", "-shm"):
             Path(path_of(run_id) + kind).unlink(missing_ok=True)
+
+
+def note_of(instance: dg.DagsterInstance, key: str) -> str:
+    """Return what the history notes under a key; empty where it notes nothing."""
+    return instance.daemon_cursor_storage.get_cursor_values({key}).get(key, "")
+
+
+def notes_of(instance: dg.DagsterInstance, keys: Sequence[str]) -> Mapping[str, str]:
+    """Return what the history notes under these keys."""
+    return instance.daemon_cursor_storage.get_cursor_values(set(keys)) if keys else {}
+
+
+def note(instance: dg.DagsterInstance, key: str, value: str) -> None:
+    """Note a value in the history, in place of the former one."""
+    instance.daemon_cursor_storage.set_cursor_values({key: value})
+
+
+def note_once(instance: dg.DagsterInstance, key: str, value: str) -> str:
+    """Note a value in the history, unless there is one: of processes that do so at once, one succeeds. Return it."""
+    if not (found := note_of(instance, key)):
+        with suppress(IntegrityError), _history(instance).connect() as connection:
+            connection.execute(KeyValueStoreTable.insert().values(key=key, value=value))
+        found = note_of(instance, key)
+    return found
+
+
+def remove_note(instance: dg.DagsterInstance, key: str) -> None:
+    """Remove what the history notes under a key."""
+    with _history(instance).connect() as connection:
+        connection.execute(KeyValueStoreTable.delete().where(KeyValueStoreTable.c.key == key))
+
+
+def is_on_a_server(instance: dg.DagsterInstance) -> bool:
+    """Return whether the history lies on a database server, which several machines may use, and not in files."""
+    return _url(instance).get_backend_name() != "sqlite"
+
+
+def history_place(instance: dg.DagsterInstance) -> str:
+    """Return where the history lies, for people, without the user and the password."""
+    url = _url(instance)
+    server = f"{url.host}:{url.port}/" if url.port else f"{url.host}/" if url.host else ""
+    return f"{server}{url.database}"
+
+
+def _url(instance: dg.DagsterInstance) -> URL:
+    with _history(instance).connect() as connection:
+        return connection.engine.url
+
+
+def _history(instance: dg.DagsterInstance) -> SqlRunStorage:
+    """Return the storage of runs, which all of Dagster's own are: in files, on PostgreSQL and on MySQL."""
+    storage = instance.run_storage
+    if not isinstance(storage, SqlRunStorage):
+        raise TypeError(f"{type(storage).__name__} is not one of Dagster's own storages of runs.")
+    return storage
 
 
 def shorten_log(log: dg.DagsterLogManager) -> None:

@@ -25,11 +25,6 @@ class DataFolder:
     path: Path
 
     @property
-    def warehouse(self) -> Path:
-        """The file that holds the profiles."""
-        return self.path / "warehouse.duckdb"
-
-    @property
     def analytics(self) -> Path:
         """The folder of files of figures."""
         return self.path / "analytics"
@@ -107,10 +102,11 @@ class DataFolder:
 
 
 def project_warehouse(lock_timeout: float = 120.0) -> "Warehouse":
-    """Return the warehouse of the data folder, which waits so many seconds for another process that holds its file."""
-    from cdp_sync.warehouse import Warehouse  # imports DuckDB
+    """Return the warehouse of the project, which waits so many seconds for another process that holds it."""
+    from cdp_sync.warehouse.backend import named_warehouse, warehouse_setting  # imports DuckDB
 
-    return Warehouse(data_folder().warehouse, lock_timeout)
+    folder = data_folder().path
+    return named_warehouse(warehouse_setting(folder), folder, lock_timeout)
 
 
 def data_folder() -> DataFolder:

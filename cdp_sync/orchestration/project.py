@@ -43,6 +43,7 @@ from cdp_sync.orchestration.notify.mail_sensor import build_mail
 from cdp_sync.orchestration.project_folder import defs_folder
 from cdp_sync.orchestration.resources import WarehouseResource
 from cdp_sync.orchestration.runs.recovery import build_recovery
+from cdp_sync.warehouse.backend import names_lake, warehouse_setting
 
 _STRICT = "DAGSTER_IS_DEFS_VALIDATION_CLI"
 """Set by `dg check defs` and `dagster definitions validate`, where every error shall be fatal."""
@@ -135,7 +136,7 @@ def shared() -> dg.Definitions:
 
     One process a run: the default, one process a step, would load every definition again for each of the short steps.
     """
-    warehouse = WarehouseResource(path=str(data_folder().warehouse))
+    warehouse = WarehouseResource(path=warehouse_setting(data_folder().path))
     return dg.Definitions(resources={"warehouse": warehouse}, executor=dg.in_process_executor)
 
 
@@ -210,7 +211,8 @@ def build_declared(declared: Declared, file: Path) -> dg.Definitions:
             from cdp_sync.orchestration.runs.maintenance import build_maintenance
 
             refuse(file, find_second(MAINTENANCE).get(file, ()))
-            return build_maintenance(declared, declared_profiles())
+            on_lake = names_lake(warehouse_setting(data_folder().path))
+            return build_maintenance(declared, declared_profiles(), on_lake=on_lake)
     raise TypeError(type(declared))
 
 

@@ -2,8 +2,8 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,18 +14,27 @@ from cdp_sync.model import ConnectionKind, Declared
 from cdp_sync.model.kind import kinds
 from cdp_sync.orchestration.dagster_internals import shorten_log
 from cdp_sync.orchestration.data_folder import data_folder
-from cdp_sync.orchestration.runs.recovery import note_process
+from cdp_sync.orchestration.runs.admission import Admission
+from cdp_sync.orchestration.runs.heartbeat import Heartbeat
+from cdp_sync.orchestration.runs.process import note_process
+from cdp_sync.orchestration.runs.recovery import remove_leftovers
 from cdp_sync.warehouse import Warehouse
+from cdp_sync.warehouse.backend import named_warehouse, names_lake, warehouse_setting
 
 WAREHOUSE_POOL = "warehouse"
 """The pool of all steps that open the warehouse: one slot."""
 
 
+def reading_pool() -> str | None:
+    """Return the pool of the steps that only read the warehouse: none for a lake, whose readers wait for nobody."""
+    return None if names_lake(warehouse_setting(data_folder().path)) else WAREHOUSE_POOL
+
+
 class WarehouseResource(dg.ConfigurableResource[Warehouse]):
-    """The DuckDB file that holds the profiles, opened late and closed early.
+    """The warehouse that holds the profiles, opened late and closed early.
 
     Args:
-        path: The file.
+        path: The DuckDB file, or the lake: `ducklake:postgres:dbname=… host=…`.
         lock_timeout: Seconds to wait for another process that holds it.
         memory_limit: What DuckDB may keep in memory, e.g. `700MB`; empty: what fits the machine of the run.
     """
@@ -34,17 +43,30 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     lock_timeout: float = 120.0
     memory_limit: str = ""
 
+    _guard: Admission | None = PrivateAttr(None)
+    _heartbeat: Heartbeat | None = PrivateAttr(None)
+
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Note which process does the run's work, quiet its log, and close the data folder: every run needs this."""
+        """Note which process does the run's work, quiet its log, and tidy the data folder: every run needs this."""
         if context.log:
             shorten_log(context.log)
         if context.run and context.instance:
             note_process(context.instance, context.run)
+            self._heartbeat = Heartbeat(context.instance, context.run.run_id)
+            self._heartbeat.start()
+            self._guard = Admission(context.instance, context.run)
             data_folder().close_to_others()
+            remove_leftovers(context.instance, data_folder())
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """End what shows that this process works on the run."""
+        if self._heartbeat:
+            self._heartbeat.stop()
 
     def warehouse(self) -> Warehouse:
-        """Return the warehouse."""
-        return Warehouse(Path(self.path), self.lock_timeout).within(self.memory_limit)
+        """Return the warehouse, which only a run that may use it can open."""
+        named = named_warehouse(self.path, data_folder().path, self.lock_timeout).within(self.memory_limit)
+        return replace(named, guard=self._guard)
 
 
 class PlatformResource(dg.ConfigurableResource[Any]):

@@ -6,8 +6,9 @@ import dagster as dg
 import pytest
 
 from cdp_sync_tests.orchestration.mail_project import mail_project
+from cdp_sync_tests.orchestration.shared_history import server, shared
 
-__all__ = ["instance", "mail_project", "no_pauses"]
+__all__ = ["instance", "mail_project", "no_pauses", "server", "shared"]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import paramiko
 import pytest
 from dagster_graphql import DagsterGraphQLClient
 
-from cdp_sync.orchestration.runs.recovery import Process
+from cdp_sync.orchestration.runs.process import Process
 from cdp_sync.sandbox.sftp_files import Files
 from cdp_sync_tests.orchestration.test_webserver import connected, ended
 from cdp_sync_tests.projects import Project, goal

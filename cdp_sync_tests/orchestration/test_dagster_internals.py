@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.base import EventLogStorage
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dagster.components.core.load_defs import get_library_json_enriched_defs
 
 import cdp_sync
 from cdp_sync.orchestration import dagster_internals as internals
+from cdp_sync.orchestration.instance import open_instance
+from cdp_sync_tests.projects import Project
 
 PACKAGE = Path(cdp_sync.__file__).parent
 PRIVATE = ("dagster._", "dagster_shared", "dagster.components.core")
@@ -38,6 +42,8 @@ PATHS = {
         "RemoteRepositoryOrigin",
     },
     "dagster._core.scheduler.instigation": {"ScheduleInstigatorData", "TickStatus"},
+    "dagster._core.storage.runs.schema": {"KeyValueStoreTable"},
+    "dagster._core.storage.runs.sql_run_storage": {"SqlRunStorage"},
     "dagster._core.storage.tags": {
         "HIDDEN_TAG_PREFIX",
         "RUN_FAILURE_REASON_TAG",
@@ -108,6 +114,8 @@ def test_private_names_exist(module: str, name: str) -> None:
         (RemoteRepositoryOrigin, ["code_location_origin", "repository_name"]),
         (RemoteRepositoryOrigin.get_job_origin, ["job_name"]),
         (SqliteEventLogStorage.path_for_shard, ["run_id"]),
+        (SqlRunStorage.get_cursor_values, ["keys"]),
+        (SqlRunStorage.set_cursor_values, ["pairs"]),
         (execute_run, ["job", "dagster_run", "instance"]),
         (get_library_json_enriched_defs, ["tree"]),
         (location_origins_from_yaml_paths, ["yaml_paths"]),
@@ -165,3 +173,30 @@ def test_a_filter_sees_every_record_of_a_run(instance: dg.DagsterInstance) -> No
     logged = [event.user_message for event in instance.all_logs(result.run_id)]
     assert "kept" in logged
     assert not any("dropped" in message for message in logged)
+
+
+@pytest.mark.parametrize("place", ["memory", "files", "a server"])
+def test_notes_are_kept_in_every_history(place: str, project: Project, request: pytest.FixtureRequest) -> None:
+    """Notes are written, written once, replaced and removed wherever the history lies; only a server is shared."""
+    if place == "a server":
+        request.getfixturevalue("shared")
+    with dg.DagsterInstance.ephemeral() if place == "memory" else open_instance() as instance:
+        assert internals.is_on_a_server(instance) == (place == "a server")
+        assert internals.note_of(instance, "cdp_sync/one") == ""
+        assert [internals.note_once(instance, "cdp_sync/one", value) for value in "ab"] == ["a", "a"]
+        internals.note(instance, "cdp_sync/one", "c")
+        assert internals.notes_of(instance, ["cdp_sync/one", "cdp_sync/two"]) == {"cdp_sync/one": "c"}
+        internals.remove_note(instance, "cdp_sync/one")
+        assert internals.notes_of(instance, ["cdp_sync/one"]) == internals.notes_of(instance, []) == {}
+
+
+def test_the_place_of_a_history_has_no_password(shared: Project) -> None:
+    """The place of a history on a server names server and database, neither the user nor the password."""
+    with open_instance() as instance:
+        place = internals.history_place(instance)
+    assert re.fullmatch(r"127\.0\.0\.1:\d+/runs_[0-9a-f]+", place)
+
+
+def test_a_run_has_the_time_to_start_that_the_settings_give(instance: dg.DagsterInstance) -> None:
+    """The time in which a run has to start is that of dagster.yaml, or Dagster's own."""
+    assert internals.start_timeout(instance) > 0

@@ -178,3 +178,12 @@ def test_the_repositorys_own_declarations_load(tmp_path: Path, monkeypatch: pyte
     dg.Definitions.validate_loadable(definitions)
     assert {"webshop_sync", "filiale_sync"} <= {job.name for job in definitions.resolve_all_job_defs()}
     assert not (tmp_path / "data").exists()
+
+
+def test_readers_of_a_lake_wait_for_nobody(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the warehouse is a lake, only the steps that write are in the pool."""
+    monkeypatch.setenv("CDP_SYNC_WAREHOUSE", "ducklake:postgres:dbname=cdp")
+    graph = opened.load().resolve_assets_def(ZEBRA).node_def
+    assert isinstance(graph, dg.GraphDefinition)
+    pools = {node.name: node.definition.pool for node in graph.nodes if isinstance(node.definition, dg.OpDefinition)}
+    assert [name for name, pool in pools.items() if pool] == ["upsert_profiles"]

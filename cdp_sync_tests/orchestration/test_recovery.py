@@ -13,9 +13,11 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
+from cdp_sync.orchestration.dagster_internals import note
 from cdp_sync.orchestration.data_folder import DataFolder
 from cdp_sync.orchestration.instance import open_instance
-from cdp_sync.orchestration.runs.recovery import Process, recover
+from cdp_sync.orchestration.runs.process import Process
+from cdp_sync.orchestration.runs.recovery import recover
 from cdp_sync.orchestration.runs.run_tags import FORMER_PROCESS, PROCESS
 from cdp_sync_tests.projects import INSTANCE, Project, goal
 
@@ -120,9 +122,26 @@ def test_a_run_whose_process_may_exist_is_left_alone(
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_reused_process_id_is_recognized() -> None:
     """A process id may be reused; the start time distinguishes the processes."""
-    assert not THIS.is_gone
-    assert Process(THIS.host, THIS.pid, f"{THIS.began}0").is_gone
-    assert Process(THIS.host, THIS.pid, "otherone.1").is_gone
+    boot, ticks, namespace = THIS.began.split(".")
+    assert not THIS.is_gone(one_machine=True)
+    assert Process(THIS.host, THIS.pid, f"{boot}.{ticks}0.{namespace}").is_gone(one_machine=False)
+    assert Process(THIS.host, THIS.pid, f"{boot}.{ticks}0").is_gone(one_machine=False)  # noted by a former version
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_of_another_machine_is_not_judged() -> None:
+    """A process of another boot or namespace is another machine's or container's, whatever the host's name.
+
+    Where one machine alone has the history, a process from before a boot has ended.
+    """
+    boot, ticks, namespace = THIS.began.split(".")
+    for began in (f"otherone.{ticks}.{namespace}", f"{boot}.{ticks}.1", f"{boot}.1.1"):
+        process = Process(THIS.host, THIS.pid, began)
+        assert not process.is_visible
+        assert not process.is_gone(one_machine=False)
+    assert Process(THIS.host, THIS.pid, f"otherone.{ticks}.{namespace}").is_gone(one_machine=True)
+    assert not Process(f"another-{THIS.host}", THIS.pid, "otherone.1.1").is_gone(one_machine=True)
+    assert not Process(THIS.host, THIS.pid, f"{boot}.1.1").is_gone(one_machine=True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -131,7 +150,7 @@ def test_an_unreaped_process_is_gone() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     process = Process(socket.gethostname(), child.pid)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert process.is_gone
+    assert process.is_gone(one_machine=False)
     child.wait()
 
 
@@ -237,6 +256,24 @@ def test_the_sensor_is_on_and_reports_its_actions(project: Project, instance: dg
     run = add(instance, gone)
     tick = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
     assert tick.skip_message == f"Runs without a process: {run.run_id}."
+
+
+def test_the_sensor_gives_up_silent_runs_of_other_machines(
+    project: Project, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After several ticks the sensor gives up a silent run of another machine, and leaves alone one that beats."""
+    sensor, now = project.load().resolve_sensor_def("recovery"), 1000.0
+    silent, beating = add(instance, ELSEWHERE), add(instance, ELSEWHERE)
+    cursor = None
+    for tick in range(7):
+        monkeypatch.setattr(time, "monotonic", lambda at=now + 30.0 * tick: at)
+        note(instance, f"cdp_sync/beat/{beating.run_id}", str(tick))
+        context = dg.build_sensor_context(instance=instance, cursor=cursor)
+        skipped = sensor.evaluate_tick(context)
+        cursor = skipped.cursor
+        assert (state(instance, silent) == FAILED) == (tick == 6)
+    assert state(instance, beating) == STARTED
+    assert skipped.skip_message == f"Runs without a process: {silent.run_id}."
 
 
 def test_a_retried_step_without_its_rows_has_a_remedy(

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from cdp_sync.orchestration.runs.recovery import Process
+from cdp_sync.orchestration.runs.process import Process
 from cdp_sync.orchestration.runs.run_tags import FORMER_PROCESS, MAILED, PROCESS, tags_to_queue
 
 GOAL, FILES = dg.AssetKey(["shop", "customers"]), dg.AssetKey(["shop", "customers", "files"])

@@ -12,6 +12,7 @@ import pytest
 from paramiko.sftp import SFTP_FAILURE
 
 from cdp_sync.model import COUNTERS
+from cdp_sync.orchestration.project import load_project
 from cdp_sync.sandbox.sftp import SftpSandbox
 from cdp_sync.sandbox.sftp_files import Files
 from cdp_sync_tests.projects import PASSWORD, PASSWORD_ENV, QUIET, Project, goal, open_project, shown
@@ -313,6 +314,31 @@ def test_skipped_steps_log_nothing(
         ("shop__customers.scan_directory", dg.DagsterEventType.STEP_FAILURE),
         (None, dg.DagsterEventType.RUN_FAILURE),
     ]
+
+
+def _job_of_another_executor() -> dg.JobDefinition:
+    """Return a job by which somebody runs the goals with an executor of theirs."""
+    selection = dg.AssetSelection.groups("shop").without_checks()
+    theirs = dg.define_asset_job("theirs", selection=selection, executor_def=dg.multiprocess_executor)
+    return dg.Definitions.merge(load_project(), dg.Definitions(jobs=[theirs])).resolve_job_def("theirs")
+
+
+def test_another_executor_is_refused(project: Project) -> None:
+    """Only the in-process executor keeps goals in order: a job with another one fails before it does anything."""
+    project.connect("shop", goal())
+    project.deliver("/inbox/customers_1.csv", FIRST)
+    project.load()
+    job = dg.reconstructable(_job_of_another_executor)
+    with dg.instance_for_test() as instance, dg.execute_job(job, instance, run_config=QUIET) as result:
+        assert "has to be `in_process`" in failure_text(result, "shop__customers.scan_directory")
+    assert not project.warehouse.path.exists()
+
+
+def test_a_connection_does_not_load_beside_another_executor(project: Project) -> None:
+    """A code location with an executor of its own says so when it loads."""
+    project.connect("shop", goal())
+    with pytest.raises(dg.DagsterInvariantViolationError, match="both have an executor"):
+        dg.Definitions.merge(project.load(), dg.Definitions(executor=dg.multiprocess_executor))
 
 
 def closed_port() -> int:

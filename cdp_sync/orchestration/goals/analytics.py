@@ -16,7 +16,7 @@ from cdp_sync.model.counting import counted
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.events import events_key
-from cdp_sync.orchestration.resources import WAREHOUSE_POOL
+from cdp_sync.orchestration.resources import reading_pool
 from cdp_sync.orchestration.triggers.schedules import schedule_job
 from cdp_sync.private import private_folder, write_private
 from cdp_sync.warehouse import Warehouse
@@ -69,7 +69,7 @@ def _view_asset(view: str, declared: Analytics, profiles: Profiles) -> dg.Assets
         description=f"{_ABOUT[view]}. Of the last {counted(declared.days, 'whole day')} in UTC, or of chosen ones.",
         kinds={"duckdb"},
         required_resource_keys={"warehouse"},
-        pool=WAREHOUSE_POOL,
+        pool=reading_pool(),
         op_tags={"dagster/priority": str(_PRIORITY)},
     )
     def count_figures(context: dg.AssetExecutionContext, config: Days) -> dg.MaterializeResult[Any]:

@@ -13,7 +13,7 @@ import dagster as dg
 from cdp_sync.errors import CdpSyncError
 from cdp_sync.model import EventExportReport, ExportReport
 from cdp_sync.orchestration.goals.metadata import counters_in, reasons_table
-from cdp_sync.orchestration.resources import WAREHOUSE_POOL
+from cdp_sync.orchestration.resources import reading_pool
 from cdp_sync.warehouse import Session, Warehouse
 from cdp_sync.warehouse.history import ambiguous_rows, standing
 
@@ -158,7 +158,7 @@ def build_checks(key: dg.AssetKey, checks: Checks) -> dg.AssetChecksDefinition:
         name=f"{'__'.join(key.path)}__checks",
         specs=specs,
         required_resource_keys={"warehouse"},
-        pool=WAREHOUSE_POOL,
+        pool=reading_pool(),
         can_subset=True,
     )
     def passes(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from cdp_sync.model import STAGE_CHANGED, EventType, Profiles
 from cdp_sync.orchestration.failures import attempt
-from cdp_sync.orchestration.resources import WAREHOUSE_POOL
+from cdp_sync.orchestration.resources import reading_pool
 from cdp_sync.warehouse.timeline import EventCounts, count_events
 
 EVENTS = "events"
@@ -60,7 +60,7 @@ def _events_asset(event: EventType) -> dg.AssetsDefinition:
         kinds={"duckdb"},
         metadata={"dagster/column_schema": _schema(event)},
         required_resource_keys={"warehouse"},
-        pool=WAREHOUSE_POOL,
+        pool=reading_pool(),
         op_tags={"dagster/priority": str(_AFTER_STAGES if event.name == STAGE_CHANGED.name else _PRIORITY)},
     )
     def count(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:

@@ -21,7 +21,7 @@ from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.checks import EXPORT_CHECKS, USER_EXPORT_CHECKS, Checks, export_findings, note_checks
 from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps, Handle, forget_handles, staged
 from cdp_sync.orchestration.goals.metadata import export_metadata_of, idle_metadata_of
-from cdp_sync.orchestration.resources import WAREHOUSE_POOL
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL, reading_pool
 from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
 
@@ -71,7 +71,7 @@ class DeliverySteps(GoalSteps[G], Generic[G, R]):
         """Stage what is to be delivered, if that can be recorded."""
 
     def _ops(self, select: str, write: GoalOp, deliver: GoalOp) -> tuple[GoalOp, ...]:
-        more = {"pool": WAREHOUSE_POOL, "ins": {"after": dg.In(dg.Nothing)}}
+        more = {"pool": reading_pool(), "ins": {"after": dg.In(dg.Nothing)}}
         first = GoalOp(select, self.select, more | ({"config_schema": _FULL} if select == _SELECT else {}))
         # A run that delivers nothing yields nothing, and leaves the asset as it is.
         record = GoalOp("record_delivery", self.record, {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)})

@@ -21,11 +21,12 @@ from cdp_sync.model import (
     response_fingerprint,
 )
 from cdp_sync.model.asked import lifecycles_read
+from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.event_export_steps import EventExportSteps, ResponseExportSteps
 from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.goals.export_steps import FileExportSteps, UserSteps
 from cdp_sync.orchestration.goals.files import files_key, partitions_of
-from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps
+from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps, verify_one_process
 from cdp_sync.orchestration.goals.groups import groups_key
 from cdp_sync.orchestration.goals.import_steps import FileSteps, SourceSteps
 from cdp_sync.orchestration.goals.scores import score_key
@@ -188,12 +189,14 @@ def build_response_export(
 def _build_ops(steps: GoalSteps[Any], *, priority: int) -> tuple[Shown, ...]:
     """Return a goal's ops, in order. Their definitions have names that no other goal's have.
 
-    A failed goal does not stop the next one, so the running order of goals is one of priority, not of dependency.
+    A failed goal does not stop the next one, so the running order of goals is one of priority, not of
+    dependency; see `verify_one_process`.
     """
 
     def build(op: GoalOp, *, is_first: bool) -> Shown:
         # A handle is a dict, which Dagster would make a type of its own for, in every op of every goal: hence Any.
         def begin(context: dg.OpExecutionContext) -> Any:  # noqa: ANN401
+            attempt(context.log, lambda: verify_one_process(context), lambda _error: None)
             return op.work(context)
 
         def go_on(context: dg.OpExecutionContext, handle: Any) -> Any:  # noqa: ANN401

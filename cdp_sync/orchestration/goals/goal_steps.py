@@ -99,6 +99,27 @@ class GoalSteps(ABC, Generic[G]):
                 )
 
 
+def verify_one_process(context: dg.OpExecutionContext) -> None:
+    """Make sure that the run has one process, whatever job it is of.
+
+    Goals run by the priority of their ops: if one depended on another, Dagster would skip it where that one fails. Only
+    an executor that runs one op at a time keeps that order, and steps hand on files of their own machine.
+
+    Raises:
+        Terminal: Another executor runs the ops.
+    """
+    found = context.job_def.executor_def.name
+    if found not in _ONE_PROCESS:
+        raise Terminal(
+            f"Job {context.job_name} runs its ops with the executor `{found}`.",
+            needed="The goals of a run keep their order in one process: the executor has to be `in_process`.",
+            remedy="Leave `executor_def` out of the job. Several runs at once are shared out by the run launcher.",
+        )
+
+
+_ONE_PROCESS = frozenset({"in_process", "execute_in_process_executor"})
+
+
 def forget_handles(context: dg.OpExecutionContext) -> None:
     """Remove the files in which Dagster keeps the handles of this step's goal; to be called when the goal is done.
 

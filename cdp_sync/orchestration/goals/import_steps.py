@@ -36,7 +36,7 @@ from cdp_sync.orchestration.goals.goal_steps import GoalOp, GoalSteps, Handle, f
 from cdp_sync.orchestration.goals.groups import groups_key, groups_metadata
 from cdp_sync.orchestration.goals.metadata import failure_metadata_of, idle_metadata_of, metadata_of
 from cdp_sync.orchestration.goals.segments import PROFILES, shows_profiles
-from cdp_sync.orchestration.resources import WAREHOUSE_POOL
+from cdp_sync.orchestration.resources import WAREHOUSE_POOL, reading_pool
 from cdp_sync.orchestration.runs.progress import watcher
 from cdp_sync.warehouse.history import record_failure
 from cdp_sync.warehouse.learned import learned_file
@@ -61,7 +61,7 @@ class ImportSteps(GoalSteps[Rules]):
     @property
     def ops(self) -> tuple[GoalOp, ...]:
         """The last ops of the goal; those before depend on what it reads."""
-        link = GoalOp("link_identifiers", self.link, {"pool": WAREHOUSE_POOL})
+        link = GoalOp("link_identifiers", self.link, {"pool": reading_pool()})
         # A run that finds nothing to do yields nothing: it leaves the asset, its plots and its checks as they are.
         upsert = GoalOp("upsert_profiles", self.upsert, {"pool": WAREHOUSE_POOL, "out": dg.Out(is_required=False)})
         return (link, upsert)
@@ -179,7 +179,7 @@ class FileSteps(ImportSteps[model.FileGoal | model.FileGroupGoal]):
     def ops(self) -> tuple[GoalOp, ...]:
         """The goal's ops."""
         return (
-            GoalOp("scan_directory", self.scan, {"pool": WAREHOUSE_POOL, "config_schema": CHOICE}),
+            GoalOp("scan_directory", self.scan, {"pool": reading_pool(), "config_schema": CHOICE}),
             GoalOp("parse_files", self.parse),
             *super().ops,
         )

@@ -12,7 +12,7 @@ from cdp_sync.orchestration.failures import attempt
 from cdp_sync.orchestration.goals.events import events_key
 from cdp_sync.orchestration.goals.groups import groups_key
 from cdp_sync.orchestration.goals.scores import score_key
-from cdp_sync.orchestration.resources import WAREHOUSE_POOL
+from cdp_sync.orchestration.resources import reading_pool
 from cdp_sync.segments.describe import in_words
 from cdp_sync.segments.membership import SegmentView, view_segment
 
@@ -83,7 +83,7 @@ def _segment_asset(segment: Segment, profiles: Profiles) -> dg.AssetsDefinition:
         description=f"{segment.label}.\n\n{words}",
         kinds={"duckdb"},
         required_resource_keys={"warehouse"},
-        pool=WAREHOUSE_POOL,
+        pool=reading_pool(),
         op_tags={"dagster/priority": str(_PRIORITY)},
     )
     def count_segment(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:

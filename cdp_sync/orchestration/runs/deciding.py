@@ -13,8 +13,9 @@ from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.merging import MERGE_TWO, UNMERGE, identifiers_kept_here
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.runs.launch import QUIET
+from cdp_sync.orchestration.runs.process import Process
 from cdp_sync.orchestration.runs.progress import Watcher, watched_by
-from cdp_sync.orchestration.runs.recovery import Process, recover
+from cdp_sync.orchestration.runs.recovery import recover
 from cdp_sync.orchestration.runs.run_events import Trouble, trouble_of
 from cdp_sync.orchestration.runs.run_tags import PROCESS
 

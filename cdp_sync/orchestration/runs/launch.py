@@ -19,8 +19,9 @@ from cdp_sync.orchestration.goals.files import is_files_key
 from cdp_sync.orchestration.goals.segments import SEGMENTS
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.resources import PlatformResource
+from cdp_sync.orchestration.runs.process import Process
 from cdp_sync.orchestration.runs.progress import Watcher, watched_by
-from cdp_sync.orchestration.runs.recovery import Process, recover
+from cdp_sync.orchestration.runs.recovery import recover
 from cdp_sync.orchestration.runs.run_events import Trouble, trouble_of
 from cdp_sync.orchestration.runs.run_tags import PROCESS, refuse_second_run
 

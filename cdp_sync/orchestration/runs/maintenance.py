@@ -22,6 +22,7 @@ from cdp_sync.orchestration.dagster_internals import remove_event_file
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.files import is_files_key, partitions_of
 from cdp_sync.orchestration.resources import WAREHOUSE_POOL
+from cdp_sync.orchestration.runs.heartbeat import forget_beats
 from cdp_sync.orchestration.runs.run_tags import connections_of
 from cdp_sync.warehouse.caps import remove_touches
 from cdp_sync.warehouse.clock import forget_touches
@@ -34,10 +35,11 @@ _BATCH = 100
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
-def build_maintenance(declared: Maintenance, profiles: Profiles) -> dg.Definitions:
-    """Return the job that removes what is old, and its daily schedule."""
+def build_maintenance(declared: Maintenance, profiles: Profiles, *, on_lake: bool = False) -> dg.Definitions:
+    """Return the job that removes what is old, and its daily schedule; a lake it keeps small as well."""
     remove_what_is_old, remove_old_events = _removes_runs(declared), _removes_events(profiles)
     remove_old_touches = _removes_touches() if profiles.lifecycles else None
+    keep_lake_small = _keeps_lake_small(declared) if on_lake else None
 
     @dg.job(
         name="maintenance",
@@ -49,9 +51,9 @@ def build_maintenance(declared: Maintenance, profiles: Profiles) -> dg.Definitio
     )
     def maintenance() -> None:
         removed = remove_what_is_old()
-        for remove in (remove_old_events, remove_old_touches):
-            if remove:
-                remove(after=removed)
+        for further in (remove_old_events, remove_old_touches, keep_lake_small):
+            if further:
+                further(after=removed)
 
     schedule = dg.ScheduleDefinition(
         name="maintenance_schedule",
@@ -149,6 +151,26 @@ def _removes_touches() -> dg.OpDefinition:
     return remove_old_touches
 
 
+def _keeps_lake_small(declared: Maintenance) -> dg.OpDefinition:
+    """Return the op that merges the files of a lake, and removes former states and files that nobody needs."""
+    kept = counted(declared.keep_states_days, "day")
+
+    @dg.op(
+        description=f"Merge small files of the lake; remove states older than {kept}, and files that nobody needs.",
+        ins={"after": dg.In(dg.Nothing)},
+        out=dg.Out(dg.Nothing),
+        required_resource_keys={"warehouse"},
+        pool=WAREHOUSE_POOL,
+    )
+    def keep_lake_small(context: dg.OpExecutionContext) -> None:
+        warehouse = context.resources.warehouse.warehouse()
+        done = warehouse.upkeep(datetime.now(UTC), timedelta(days=declared.keep_states_days))
+        context.log.info(" ".join(f"{what.capitalize()}: {count:,}." for what, count in done.items()))
+        context.add_output_metadata(dict(done))
+
+    return keep_lake_small
+
+
 def forget_runs(instance: dg.DagsterInstance, ended_before: datetime, until: float) -> tuple[int, bool]:
     """Remove the runs that ended before a time, oldest first.
 
@@ -194,6 +216,7 @@ def _forget_all(instance: dg.DagsterInstance, run_ids: Iterable[str], until: flo
             instance.compute_log_manager.delete_logs(prefix=[run_id])
             shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
             instance.delete_run(run_id)
+            forget_beats(instance, run_id)
             remove_event_file(instance, run_id)
             removed += 1
     return removed, True

@@ -17,6 +17,8 @@ PROCESS = f"{HIDDEN_TAG_PREFIX}cdp_sync_process"
 """The process that does the run's work. Hidden, as the UI's list of runs would show little else."""
 FORMER_PROCESS = "cdp_sync/process"
 """Its former name; runs that have it may still be under way, or be launched again."""
+VERSIONS = f"{HIDDEN_TAG_PREFIX}cdp_sync_versions"
+"""The versions of the machine that queued the run."""
 MAILED = "cdp_sync/mailed"
 
 _BY_DAGSTER = {

@@ -8,7 +8,8 @@ from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.scores import SCORES
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.runs.launch import QUIET
-from cdp_sync.orchestration.runs.recovery import Process, recover
+from cdp_sync.orchestration.runs.process import Process
+from cdp_sync.orchestration.runs.recovery import recover
 from cdp_sync.orchestration.runs.run_events import trouble_of
 from cdp_sync.orchestration.runs.run_tags import PROCESS
 

@@ -17,7 +17,7 @@ from cdp_sync.errors import WarehouseLocked
 from cdp_sync.exporting import ResponseRun, look_at_mailings
 from cdp_sync.model import Connection, Profiles, ResponseExportGoal
 from cdp_sync.orchestration.dagster_internals import AssetJob
-from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
+from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.runs.run_tags import UNFINISHED, runs_in
 from cdp_sync.warehouse import Warehouse
 
@@ -68,7 +68,7 @@ def _sensor(
     )
     def mailings(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         memory, now = _Memory.read(context.cursor), datetime.now(UTC)
-        state = _state_of(data_folder().warehouse)
+        state = project_warehouse(_PATIENCE).state()
         if state == memory.warehouse and now.timestamp() < memory.next_due:
             return dg.SensorResult(skip_reason="No event has come, and no mailing is due yet.")
         if any(runs_in(context.instance, connection.name, UNFINISHED)):
@@ -131,13 +131,3 @@ def _request(connection: Connection, due: Due, now: datetime) -> dg.RunRequest:
         asset_selection=[dg.AssetKey([connection.name, goal]) for goal in due],
         tags={"reason": "mailings due"},
     )
-
-
-def _state_of(warehouse: Path) -> str:
-    """Return what differs after a process has written to the warehouse."""
-    found = []
-    for file in (warehouse, warehouse.with_name(f"{warehouse.name}.wal")):
-        if file.exists():
-            stat = file.stat()
-            found += [stat.st_mtime_ns, stat.st_size]
-    return " ".join(map(str, found))
