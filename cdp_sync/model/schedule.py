@@ -179,6 +179,8 @@ class Maintenance(Declared):
     """Days that a run is kept after its end."""
     keep_idle_runs_days: _Days = 3
     """Days that a run is kept which succeeded and found nothing to do; those of any run where they are fewer."""
+    keep_states_days: _Days = 7
+    """Days that a lake keeps its former states, with the files that they need."""
     at: Annotated[WallTime, Field(examples=["03:30"])] = time(3, 30)
     """When, every day: HH:MM."""
     time_zone: TimeZone = "UTC"

@@ -11,7 +11,7 @@ from cdp_sync.calling import call
 from cdp_sync.errors import NoProject
 from cdp_sync.inspection import look_at_export
 from cdp_sync.model.counting import counted
-from cdp_sync.orchestration.data_folder import data_folder, project_warehouse
+from cdp_sync.orchestration.data_folder import project_warehouse
 from cdp_sync.orchestration.declaration_files import declared_names
 from cdp_sync.orchestration.declarations import load_declarations
 from cdp_sync.orchestration.project import load_connection
@@ -65,7 +65,7 @@ def play() -> int:
         declarations = load_declarations()
         sides = both_sides(declarations)
         say(f"{_servers(servers)}\n", lines=True)
-        first, *later = _acts(servers, sides, continues=data_folder().warehouse.exists())
+        first, *later = _acts(servers, sides, continues=project_warehouse().exists())
         outcomes = _act(definitions, sides, first)
         greeted = outcomes[CONNECTIONS.index(CONNECTION)]
         expected = (
