@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -18,6 +19,7 @@ import pytest
 
 _HOST = "127.0.0.1"
 _STARTS_WITHIN = 60.0
+_NUMBERS = count()
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Service:
     def go_on(self) -> None:
         """Let it answer again."""
         os.kill(self.process.pid, signal.SIGCONT)
+
+    def database_number(self) -> int:
+        """Return the number of a database of redis that no other test has."""
+        return next(_NUMBERS) % 16
 
     def database(self, name: str) -> str:
         """Make a database and return how libpq names it: `host=… port=… user=… dbname=…`."""

@@ -21,13 +21,14 @@ from cdp_sync.cli.options import (
 
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def init(folder: Path) -> None:
+@click.option("--workers", is_flag=True, help="For several machines: PostgreSQL, redis, and a worker's service.")
+def init(folder: Path, workers: bool) -> None:
     """Write a project of your own into FOLDER. Overwrites nothing."""
     from cdp_sync.calling import call
     from cdp_sync.printing import say
     from cdp_sync.scaffold.project import write_project
 
-    for file in write_project(folder):
+    for file in write_project(folder, workers=workers):
         say(f"  {file}")
     say(f"\nThe project is in {folder}. In that folder, look at README.md first, then: {call('check')}", lines=True)
 

@@ -95,8 +95,8 @@ def warehouse() -> "Warehouse":
     from cdp_sync.printing import errors, say
 
     found = project_warehouse()
-    if not found.path.exists():
-        say(f"There is no warehouse yet: {found.path} is not there.", to=errors)
+    if not found.exists():
+        say(f"There is no warehouse yet: {found.place if found.is_shared else found.path} is not there.", to=errors)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Commands that run goals, and that say in which warehouse: run, export, accept-warehouse."""
+"""Commands that run goals, and that say in which warehouse: run, export, worker, accept-warehouse."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -10,7 +10,10 @@ import click
 from cdp_sync.cli.options import AS_JSON, CONNECTION, GOAL, LOCAL_FILE, answer, complete_goals, end
 
 if TYPE_CHECKING:
-    from cdp_sync.orchestration.runs.launch import Order
+    from cdp_sync.orchestration.runs.history import PastRun
+    from cdp_sync.orchestration.runs.launch import Order, Outcome
+
+_HERE = click.option("--here", is_flag=True, help="In this process, also where the project has workers.")
 
 
 def _not_empty(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -34,11 +37,13 @@ def _not_empty(context: click.Context, option: click.Parameter, value: str | Non
     help="With --preview: import this file in place of the goal's own; no server is asked.",
 )
 @click.option("--debug", is_flag=True, help="Show each step of the SQL plan as it ends: seconds, rows, and its table.")
+@_HERE
 @AS_JSON
 def run(connection: str, goal: str | None, *, debug: bool, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401 - click
     """Run a connection now, or one goal of it. The run stands in the UI's history.
 
-    With --preview, only look at what it would do.
+    With --preview, only look at what it would do. Where the project has workers, one of them executes the run, but for
+    --here.
     """
     from cdp_sync.warehouse.session import observed_by
 
@@ -49,7 +54,8 @@ def run(connection: str, goal: str | None, *, debug: bool, as_json: bool, **chos
             _preview(connection, goal, chosen["files"], chosen["local"], again=chosen["again"], as_json=as_json)
         from cdp_sync.orchestration.runs.launch import Order
 
-        _run(Order(connection, goal, chosen["files"], chosen["again"]), as_json=as_json)
+        order = Order(connection, goal, chosen["files"], chosen["again"])
+        _run(order, here=chosen["here"] or debug, as_json=as_json)
 
 
 def _preview(
@@ -72,13 +78,14 @@ def _preview(
 @click.option("--goal", required=True, shell_complete=complete_goals, help="The export goal.")
 @click.option("--preview", is_flag=True, help="Show what would be delivered; deliver nothing.")
 @click.option("--full", is_flag=True, help="Look at everybody, not only at those who may have changed since.")
+@_HERE
 @AS_JSON
-def export(connection: str, goal: str, preview: bool, full: bool, as_json: bool) -> None:
+def export(connection: str, goal: str, preview: bool, full: bool, here: bool, as_json: bool) -> None:
     """Run one export goal, or with --preview only look at what it would deliver."""
     if not preview:
         from cdp_sync.orchestration.runs.launch import Order
 
-        _run(Order(connection, goal, full=full, exports=True), as_json=as_json)
+        _run(Order(connection, goal, full=full, exports=True), here=here, as_json=as_json)
     if full:
         raise click.UsageError("--full is for a run that delivers: leave out --preview.")
     from cdp_sync.exporting.preview import ExportPreview
@@ -90,28 +97,64 @@ def export(connection: str, goal: str, preview: bool, full: bool, as_json: bool)
     answer(found, print_export_preview, ExportPreview.to_json, as_json=as_json)
 
 
-def _run(order: "Order", *, as_json: bool) -> NoReturn:
+def _run(order: "Order", *, here: bool, as_json: bool) -> NoReturn:
     from cdp_sync.orchestration.garbage import uncollected
-    from cdp_sync.printing import print_error, print_json
-    from cdp_sync.terminal import print_goal, show_progress
+    from cdp_sync.terminal import show_progress
 
     with show_progress() as progress:
         with uncollected():
             from cdp_sync.orchestration.project import load_connection
-            from cdp_sync.orchestration.runs.launch import launch
+            from cdp_sync.orchestration.runs.launch import Outcome, launch, launch_as_declared
 
             definitions = load_connection(order.connection)
-        outcome = launch(definitions, order, progress)
+        outcome = (launch if here else launch_as_declared)(definitions, order, progress)
+    if isinstance(outcome, Outcome):
+        _answer(outcome, as_json=as_json)
+        end(fine=outcome.state == "success")
+    from cdp_sync.orchestration.runs.history import History, RunState
+    from cdp_sync.terminal import print_history
+
+    fine = outcome.state == RunState.FINISHED
+    answer(outcome, lambda past: print_history(History((past,))), partial(_followed, fine=fine), as_json=as_json)
+    end(fine=fine)
+
+
+def _answer(outcome: "Outcome", *, as_json: bool) -> None:
+    from cdp_sync.printing import print_error, print_json
+    from cdp_sync.terminal import print_goal
+
     if as_json:
         summary = {"run_id": outcome.run_id, "state": outcome.state, "seconds": round(outcome.seconds, 3)}
         goals = [report.to_json() for report in outcome.goals]
         print_json({**summary, "message": outcome.message, "goals": goals})
-    else:
-        for report in outcome.goals:
-            print_goal(report)
-        if outcome.message:
-            print_error(outcome.message)
-    end(fine=outcome.state == "success")
+        return
+    for report in outcome.goals:
+        print_goal(report)
+    if outcome.message:
+        print_error(outcome.message)
+
+
+def _followed(past: "PastRun", *, fine: bool) -> dict[str, Any]:
+    """Return a run on a worker as one in this process: its state in the same words."""
+    shown = past.to_json()
+    goals = [{**goal, "state": "failed" if goal["state"] == "failed" else "success"} for goal in shown["goals"]]
+    return {**shown, "state": "success" if fine else "failed", "goals": goals}
+
+
+@click.command()
+@click.option(
+    "--runs", type=click.IntRange(1, 64), default=1, show_default=True, help="How many runs it executes at a time."
+)
+def worker(runs: int) -> None:
+    """Execute runs that wait in the queue, until Ctrl-C: one of the workers of a project.
+
+    dagster.yaml has to name Celery's launcher, as `init --workers` writes it.
+    """
+    from cdp_sync.orchestration.worker import work
+    from cdp_sync.printing import errors, say
+
+    say(f"Waiting for runs, {runs} at a time.", to=errors)
+    work(runs)
 
 
 @click.command("accept-warehouse")
@@ -130,4 +173,4 @@ def accept() -> None:
     say(accepted.message, lines=True)
 
 
-COMMANDS = (run, export, accept)
+COMMANDS = (run, export, worker, accept)

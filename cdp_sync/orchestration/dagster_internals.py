@@ -13,10 +13,12 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.events import AssetMaterializationPlannedData, JobFailureData, RunFailureReason
 from dagster._core.execution.api import execute_run
+from dagster._core.origin import JobPythonOrigin
 from dagster._core.remote_origin import (
     CodeLocationOrigin,
     ManagedGrpcPythonEnvCodeLocationOrigin,
@@ -211,3 +213,20 @@ def job_origin(job: str) -> RemoteJobOrigin:
     of_module = [each for each, target in targets if target and target.module_name == _MODULE]
     of_name = [each for each in [*declared, usual] if each.location_name == _LOCATION]
     return RemoteRepositoryOrigin([*of_module, *of_name][0], SINGLETON_REPOSITORY_NAME).get_job_origin(job)
+
+
+def code_origin(job: str) -> JobPythonOrigin:
+    """Return where a process that executes a run finds a job: in the project of its own working directory."""
+    return ReconstructableJob(ReconstructableRepository.for_module(_MODULE, "defs"), job).get_python_origin()
+
+
+def submit(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Put a run into the queue of the instance, which its daemon takes runs from."""
+    # The queue looks at no workspace: the daemon has one of its own.
+    instance.run_coordinator.submit_run(dg.SubmitRunContext(run, workspace=None))  # type: ignore[arg-type]
+
+
+def dequeuer_beat(instance: dg.DagsterInstance) -> float:
+    """Return when the daemon last showed that it takes runs from the queue, by its own clock; 0 if it never did."""
+    beat = instance.get_daemon_heartbeats().get("QUEUED_RUN_COORDINATOR")
+    return beat.timestamp if beat else 0.0

@@ -20,9 +20,20 @@ _STALE_AFTER = 2 * 24 * 3600
 
 @dataclass(frozen=True)
 class DataFolder:
-    """The folder that runs write to."""
+    """The folder that runs write to.
+
+    Args:
+        path: The folder. Where several machines execute runs, all of them have to reach the same.
+        own: A folder of this machine for what a run needs only itself; empty: `path`.
+    """
 
     path: Path
+    own: Path | None = None
+
+    @property
+    def workspace(self) -> Path:
+        """The folder of this machine for what a run needs only itself: staged rows, downloads, what DuckDB spills."""
+        return self.own or self.path
 
     @property
     def analytics(self) -> Path:
@@ -31,11 +42,11 @@ class DataFolder:
 
     def staging(self, run_id: str, goal: str) -> Path:
         """Return the staging file of one goal's run."""
-        return self.path / "staging" / f"{run_id}__{goal}.duckdb"
+        return self.workspace / "staging" / f"{run_id}__{goal}.duckdb"
 
     def downloads(self, run_id: str, goal: str) -> Path:
         """Return the folder where the files of one goal's run arrive."""
-        return self.path / "downloads" / f"{run_id}__{goal}"
+        return self.workspace / "downloads" / f"{run_id}__{goal}"
 
     def reports(self, run_id: str, goal: str) -> Path:
         """Return the folder for the rows that one goal's run refused."""
@@ -64,9 +75,10 @@ class DataFolder:
     def close_to_others(self) -> None:
         """Make the folders 0700, also those that former versions or other programs such as Dagster have made."""
         own = ("staging", "downloads", "reports", "analytics", "sightings", "uploads", "spill", "sandbox", "dagster")
-        for name in (".", *own):
-            if (self.path / name).is_dir():
-                private_folder(self.path / name)
+        for folder in {self.path, self.workspace}:
+            for name in (".", *own):
+                if (folder / name).is_dir():
+                    private_folder(folder / name)
 
     def sweep(self) -> int:
         """Remove the files of runs that were killed days ago, and what DuckDB spilled for them; return how many."""
@@ -74,7 +86,8 @@ class DataFolder:
 
         oldest = time.time() - _STALE_AFTER
         removed = 0
-        others = chain((self.path / "spill").glob("*"), self.path.glob(f"{NEW}*"))
+        spilled = ((folder / "spill").glob("*") for folder in {self.path, self.workspace})
+        others = chain(*spilled, self.path.glob(f"{NEW}*"))
         for left in [*chain(*self.by_run().values()), *others]:
             with suppress(FileNotFoundError):  # another process removed it
                 if left.stat().st_mtime < oldest:
@@ -95,7 +108,7 @@ class DataFolder:
     def by_run(self) -> dict[str, list[Path]]:
         """Return what runs have staged and downloaded, by the run's id."""
         found: dict[str, list[Path]] = {}
-        for folder in (self.path / "staging", self.path / "downloads"):
+        for folder in (self.workspace / "staging", self.workspace / "downloads"):
             for path in folder.glob("*__*"):
                 found.setdefault(path.name.partition("__")[0], []).append(path)
         return found
@@ -105,13 +118,14 @@ def project_warehouse(lock_timeout: float = 120.0) -> "Warehouse":
     """Return the warehouse of the project, which waits so many seconds for another process that holds it."""
     from cdp_sync.warehouse.backend import named_warehouse, warehouse_setting  # imports DuckDB
 
-    folder = data_folder().path
-    return named_warehouse(warehouse_setting(folder), folder, lock_timeout)
+    folder = data_folder()
+    return named_warehouse(warehouse_setting(folder.path), folder.workspace, lock_timeout)
 
 
 def data_folder() -> DataFolder:
-    """Return the folder that `CDP_SYNC_DATA` names, or `data` in the working directory."""
-    return DataFolder(Path(os.environ.get("CDP_SYNC_DATA", "data")).absolute())
+    """Return the folder that `CDP_SYNC_DATA` names, or `data` in the working directory; `CDP_SYNC_STAGING` its own."""
+    own = os.environ.get("CDP_SYNC_STAGING", "").strip()
+    return DataFolder(Path(os.environ.get("CDP_SYNC_DATA", "data")).absolute(), Path(own).absolute() if own else None)
 
 
 def remove(*paths: Path) -> None:

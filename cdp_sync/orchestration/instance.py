@@ -33,7 +33,7 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
         HistoryUnusable: The history cannot be opened, read or written.
         DiskFull: There is no room on the disk that holds it.
     """
-    home = _home()
+    home = dagster_home()
     with _failures_of(home), ExitStack() as opened:
         with _lock(home):
             try:
@@ -45,7 +45,13 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def _home() -> Path:
+def dagster_home() -> Path:
+    """Return the folder whose `dagster.yaml` counts: `DAGSTER_HOME`, or that of the project.
+
+    Raises:
+        SettingUnusable: `DAGSTER_HOME` names no folder.
+        Terminal: Neither is there.
+    """
     if named := os.environ.get("DAGSTER_HOME"):
         home = Path(named).expanduser()
         if home.is_absolute() and home.is_dir():

@@ -65,7 +65,7 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
 
     def warehouse(self) -> Warehouse:
         """Return the warehouse, which only a run that may use it can open."""
-        named = named_warehouse(self.path, data_folder().path, self.lock_timeout).within(self.memory_limit)
+        named = named_warehouse(self.path, data_folder().workspace, self.lock_timeout).within(self.memory_limit)
         return replace(named, guard=self._guard)
 
 

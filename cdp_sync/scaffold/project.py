@@ -1,7 +1,7 @@
 """Writes a new project from the files beside this module, and the JSON schema of a `defs.yaml` for its editors.
 
-In their names `dot_` stands for a dot; in their texts `@name@`, `@folder@`, `@version@` and `@next@` stand for the
-project's name and folder, this version, and the first one that may differ.
+In their names `dot_` stands for a dot; in their texts `@name@`, `@folder@`, `@version@`, `@next@` and `@extras@` stand
+for the project's name and folder, this version, the first one that may differ, and the extras that it needs.
 """
 
 import json
@@ -19,12 +19,14 @@ from cdp_sync.model.reading import model_of, type_names
 
 SCHEMA = "defs.schema.json"
 _FILES = Path(__file__).parent / "files"
+_WORKERS = Path(__file__).parent / "workers"
+"""Files of a project with workers, beside or in place of the others."""
 _OF_DAGSTER = ("template_vars_module", "requirements", "post_processing")
 """Keys that every Dagster component may have beside its attributes."""
 
 
-def write_project(folder: Path) -> list[Path]:
-    """Write a project into a folder, which is made where it is missing.
+def write_project(folder: Path, *, workers: bool = False) -> list[Path]:
+    """Write a project into a folder, which is made where it is missing; with `workers` one for several machines.
 
     Returns:
         The files that were written, relative to the folder.
@@ -33,7 +35,7 @@ def write_project(folder: Path) -> list[Path]:
         FilesInTheWay: A file that would be written is there already; none has been written then.
         DiskFull: There is no room.
     """
-    texts = _texts(folder.absolute())
+    texts = _texts(folder.absolute(), (_FILES, _WORKERS) if workers else (_FILES,))
     if taken := [str(name) for name in texts if (folder / name).exists()]:
         raise FilesInTheWay(
             f"{folder} holds already: {', '.join(taken)}.",
@@ -54,18 +56,20 @@ def write_settings(folder: Path) -> None:
         (folder / name).write_bytes((_FILES / name).read_bytes())
 
 
-def _texts(folder: Path) -> dict[Path, str]:
+def _texts(folder: Path, sources: tuple[Path, ...]) -> dict[Path, str]:
     major, minor = map(int, __version__.split(".")[:2])
     values = {
         "name": re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or "profiles",
         "folder": str(folder),
         "version": __version__,
         "next": f"{major}.{minor + 1}",
+        "extras": "[ducklake,workers]" if _WORKERS in sources else "",
     }
     found = {Path(SCHEMA): json.dumps(declaration_schema(), indent=2) + "\n"}
-    for file in sorted(path for path in _FILES.rglob("*") if path.is_file()):
-        name = Path(str(file.relative_to(_FILES)).replace("dot_", "."))
-        found[name] = re.sub("@(name|folder|version|next)@", lambda match: values[match[1]], file.read_text("utf-8"))
+    for source in sources:
+        for file in sorted(path for path in source.rglob("*") if path.is_file()):
+            name = Path(str(file.relative_to(source)).replace("dot_", "."))
+            found[name] = re.sub(f"@({'|'.join(values)})@", lambda match: values[match[1]], file.read_text("utf-8"))
     return found
 
 

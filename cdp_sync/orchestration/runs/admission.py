@@ -83,16 +83,44 @@ class Admission:
             ensure_under_way(self.instance, self.run.run_id)
         if self._done or not (self._exists or access == "write"):
             return
-        found, own = identity_of(session), history_id(self.instance)
-        if found.history_id not in ("", own):
-            raise _of_another_project(self.instance, warehouse.place, found)
+        found = identity_of(session)
+        _compare_history(self.instance, warehouse, found)
         this = NotedWarehouse(found.warehouse_id, warehouse.place)
         noted = NotedWarehouse.read(note_once(self.instance, _WAREHOUSE, str(this))) or this
-        if noted.warehouse_id != this.warehouse_id:
-            raise _another_warehouse(self.instance, f"The warehouse in {warehouse.place} is another one.", noted)
+        _compare_warehouse(self.instance, warehouse, found, noted)
         if access == "write" and not found.history_id:
-            give_to(session, own, history_place(self.instance))
+            give_to(session, history_id(self.instance), history_place(self.instance))
         self._done = access == "write" or bool(found.history_id)
+
+
+def verify_own_warehouse(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
+    """Make sure that the warehouse of this machine is the one that the history notes, where it notes one.
+
+    Raises:
+        WrongWarehouse: There is none, it is another one, or another project's.
+        CdpSyncError: It cannot be opened.
+    """
+    noted = NotedWarehouse.read(note_of(instance, _WAREHOUSE)) if _is_shared(instance, warehouse) else None
+    if noted is None:
+        return
+    if not warehouse.exists():
+        raise _another_warehouse(instance, f"There is no warehouse in {warehouse.place}.", noted)
+    with warehouse.open("read") as session:
+        found = identity_of(session)
+    _compare_history(instance, warehouse, found)
+    _compare_warehouse(instance, warehouse, found, noted)
+
+
+def _compare_history(instance: dg.DagsterInstance, warehouse: Warehouse, found: Identity) -> None:
+    if found.history_id not in ("", history_id(instance)):
+        raise _of_another_project(instance, warehouse.place, found)
+
+
+def _compare_warehouse(
+    instance: dg.DagsterInstance, warehouse: Warehouse, found: Identity, noted: NotedWarehouse
+) -> None:
+    if noted.warehouse_id != found.warehouse_id:
+        raise _another_warehouse(instance, f"The warehouse in {warehouse.place} is another one.", noted)
 
 
 def _is_shared(instance: dg.DagsterInstance, warehouse: Warehouse) -> bool:

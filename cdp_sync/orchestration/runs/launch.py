@@ -1,4 +1,4 @@
-"""Runs a connection in this process, through Dagster, so that the UI's history shows the run."""
+"""Runs a connection through Dagster, so that the UI's history shows the run: in this process, or on a worker."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,13 +12,15 @@ from cdp_sync.lifecycles import LIFECYCLES
 from cdp_sync.model import EventExportReport, ExportReport, GoalState, ImportReport, Report
 from cdp_sync.model.connection import RESERVED
 from cdp_sync.model.suggestion import one_of
-from cdp_sync.orchestration.dagster_internals import execute_here, job_origin
+from cdp_sync.orchestration.dagster_internals import code_origin, execute_here, job_origin, submit
 from cdp_sync.orchestration.data_folder import data_folder
 from cdp_sync.orchestration.goals.events import EVENTS
 from cdp_sync.orchestration.goals.files import is_files_key
 from cdp_sync.orchestration.goals.segments import SEGMENTS
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.resources import PlatformResource
+from cdp_sync.orchestration.runs.following import follow
+from cdp_sync.orchestration.runs.history import PastRun
 from cdp_sync.orchestration.runs.process import Process
 from cdp_sync.orchestration.runs.progress import Watcher, watched_by
 from cdp_sync.orchestration.runs.recovery import recover
@@ -80,29 +82,64 @@ class Order:
 def launch(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outcome:
     """Run a connection's goals in this process.
 
-    What the steps need is imported before, so that their time is their own.
-
     Raises:
         UnknownName: No such connection or goal.
         Terminal: A run of the connection is under way.
     """
+    job, goals = _job(definitions, order)
+    with open_instance() as instance:
+        return _execute(instance, definitions, order, job, goals, watcher)
+
+
+def launch_as_declared(definitions: dg.Definitions, order: Order, watcher: Watcher) -> Outcome | PastRun:
+    """Run a connection's goals on a worker if `dagster.yaml` launches runs elsewhere, and in this process if not.
+
+    A run on a worker waits in the queue like any other, and is followed until it ends.
+
+    Raises:
+        UnknownName: No such connection or goal.
+        Terminal: A run of the connection is under way here, or the one on a worker is not followed any more.
+    """
+    job, goals = _job(definitions, order)
+    with open_instance() as instance:
+        if isinstance(instance.run_launcher, dg.DefaultRunLauncher):
+            return _execute(instance, definitions, order, job, goals, watcher)
+        run = _create(instance, order, job, goals)
+        submit(instance, run)
+        return follow(instance, run.run_id, order.connection, watcher)
+
+
+def _create(
+    instance: dg.DagsterInstance, order: Order, job: dg.JobDefinition, goals: list[dg.AssetKey], **tags: str
+) -> dg.DagsterRun:
+    return instance.create_run_for_job(
+        job_def=job,
+        asset_selection=frozenset(goals) or None,
+        run_config=order.run_config(goals),
+        tags={**job.run_tags, "reason": "backfill" if order.again else "by hand", **tags},
+        remote_job_origin=job_origin(job.name),
+        job_code_origin=code_origin(job.name),
+    )
+
+
+def _execute(
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    order: Order,
+    job: dg.JobDefinition,
+    goals: list[dg.AssetKey],
+    watcher: Watcher,
+) -> Outcome:
+    """Execute a run in this process. What the steps need is imported before, so that their time is their own."""
     for resource in (definitions.resources or {}).values():
         if isinstance(resource, PlatformResource):
             resource.warm_up()
-    job, goals = _job(definitions, order)
-    with open_instance() as instance, watched_by(watcher):
-        recover(instance, data_folder())
-        refuse_second_run(instance, order.connection)
-        reason = "backfill" if order.again else "by hand"
-        run = instance.create_run_for_job(
-            job_def=job,
-            asset_selection=frozenset(goals) or None,
-            run_config=order.run_config(goals),
-            tags={**job.run_tags, "reason": reason, PROCESS: str(Process.this())},
-            remote_job_origin=job_origin(job.name),
-        )
+    recover(instance, data_folder())
+    refuse_second_run(instance, order.connection)
+    with watched_by(watcher):
+        run = _create(instance, order, job, goals, **{PROCESS: str(Process.this())})
         succeeded = execute_here(job, run, instance)
-        trouble = Trouble() if succeeded else trouble_of(instance, run.run_id, order.connection)
+    trouble = Trouble() if succeeded else trouble_of(instance, run.run_id, order.connection)
     by_goal = {goal.removeprefix(f"{order.connection}__"): report for goal, report in watcher.reports.items()}
     found = _with_failures(by_goal, trouble, definitions, order.connection)
     message = "" if any(goal.state == "failed" for goal in found) else trouble.message
