@@ -153,8 +153,7 @@ def worker(runs: int) -> None:
     from cdp_sync.orchestration.worker import work
     from cdp_sync.printing import errors, say
 
-    say(f"Waiting for runs, {runs} at a time.", to=errors)
-    work(runs)
+    work(runs, lambda: say(f"Waiting for runs, {runs} at a time.", to=errors))
 
 
 @click.command("accept-warehouse")

@@ -41,6 +41,8 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
             except (DBAPIError, OSError, CdpSyncError):
                 raise
             except Exception as error:  # of Dagster, of YAML, of Alembic, of a class that dagster.yaml names
+                if isinstance(error.__cause__, DBAPIError):  # Dagster's own retries have ended
+                    raise _unreachable(home / "dagster.yaml", error.__cause__) from error
                 raise _unusable(home / "dagster.yaml", error) from error
         yield instance
 
@@ -90,6 +92,14 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _unreachable(file: Path, error: DBAPIError) -> HistoryUnusable:
+    lines = str(error.orig or "").strip().splitlines() or [type(error).__name__]
+    return HistoryUnusable(
+        f"The database with Dagster's history does not answer: {lines[0]}.",
+        remedy=f"See that it runs and that this machine reaches it as {file} says, and run again.",
+    )
 
 
 def _unusable(file: Path, error: Exception) -> HistoryUnusable:

@@ -5,6 +5,7 @@ killed is not taken up by another one; `runs.recovery` ends it, and the next run
 """
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -31,8 +32,10 @@ _SETTINGS = {
 }
 
 
-def work(runs: int) -> None:
+def work(runs: int, ready: Callable[[], object] = lambda: None) -> None:
     """Execute runs, so many at a time, until a signal ends the worker; those that have begun are finished first.
+
+    `ready` is called when everything that the worker needs has been found in order.
 
     Raises:
         SettingUnusable: `dagster.yaml` names no Celery launcher.
@@ -51,6 +54,7 @@ def work(runs: int) -> None:
     app.conf.update(_SETTINGS)
     os.environ["DAGSTER_HOME"] = str(dagster_home())  # the task asks for it
     options = ("--loglevel", "warning", "--without-gossip", "--without-mingle", "--without-heartbeat")
+    ready()
     app.worker_main(["--quiet", "worker", "--concurrency", str(runs), "--queues", queue, *options])
 
 
