@@ -30,11 +30,13 @@ PRIVATE = ("dagster._", "dagster_shared", "dagster.components.core")
 PATHS = {
     "dagster._core.definitions.data_version": {"DATA_VERSION_TAG"},
     "dagster._core.definitions.job_base": {"InMemoryJob"},
+    "dagster._core.definitions.reconstruct": {"ReconstructableJob", "ReconstructableRepository"},
     "dagster._core.definitions.repository_definition": {"SINGLETON_REPOSITORY_NAME"},
     "dagster._core.definitions.run_request": {"InstigatorType"},
     "dagster._core.definitions.unresolved_asset_job_definition": {"UnresolvedAssetJobDefinition"},
     "dagster._core.events": {"AssetMaterializationPlannedData", "JobFailureData", "RunFailureReason"},
     "dagster._core.execution.api": {"execute_run"},
+    "dagster._core.origin": {"JobPythonOrigin"},
     "dagster._core.remote_origin": {
         "CodeLocationOrigin",
         "ManagedGrpcPythonEnvCodeLocationOrigin",
@@ -59,7 +61,10 @@ PATHS = {
 INSTANCE = {
     "add_run_tags": ["run_id", "new_tags"],
     "all_instigator_state": ["instigator_type"],
-    "create_run_for_job": ["job_def", "asset_selection", "run_config", "tags", "remote_job_origin"],
+    "create_run_for_job": [
+        "job_def", "asset_selection", "run_config", "tags", "remote_job_origin", "job_code_origin",
+    ],  # fmt: skip
+    "get_daemon_heartbeats": [],
     "get_records_for_run": ["run_id", "of_type", "limit", "ascending"],
     "get_ticks": ["origin_id", "selector_id", "limit", "statuses"],
     "report_run_canceled": ["dagster_run", "message"],

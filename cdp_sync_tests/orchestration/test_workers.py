@@ -121,12 +121,12 @@ def test_a_worker_executes_a_run_that_is_followed(cluster: Cluster, tmp_path: Pa
     ):
         answer = cluster.run("run", "shop", "--json")
         assert answer.returncode == 0, answer.stderr + cluster.log_of_workers()
-        told = json.loads(answer.stdout)
-        assert told["state"] == "success"
-        assert [(each["goal"], each["state"], each["profiles_created"]) for each in told["goals"]] == [
+        summary = json.loads(answer.stdout)
+        assert summary["state"] == "success"
+        assert [(each["goal"], each["state"], each["profiles_created"]) for each in summary["goals"]] == [
             ("customers", "success", 2)
         ]
-        run = history.get_run_by_id(told["run_id"])
+        run = history.get_run_by_id(summary["run_id"])
         process = Process.of(run) if run else None
         assert process
         assert process.pid != running.process.pid  # each run has a process of its own

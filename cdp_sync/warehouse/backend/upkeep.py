@@ -1,7 +1,7 @@
 """Keeps a lake small and quick: few files, no former states that nobody needs, nothing that the catalog does not know.
 
-Each step has the writer's turn, so that none works beside a writer, and is a transaction of its own: whoever ends it at
-any moment loses nothing. Readers go on. They may hold a list of files that a step replaces: a file is removed a day
+Each step has the writer's turn, so that none works beside a writer, and is a transaction of its own: ended at any
+moment, it loses nothing. Readers go on. They may hold a list of files that a step replaces: a file is removed a day
 after the lake stopped needing it.
 """
 

@@ -18,8 +18,11 @@ _NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
-def made_lakes() -> Iterator[Lakes]:
-    """PostgreSQL, and what makes lakes in it."""
+def made_lakes(all_lakes: Lakes | None) -> Iterator[Lakes]:
+    """PostgreSQL, and what makes lakes in it: those of all tests, where these run on lakes."""
+    if all_lakes:
+        yield all_lakes
+        return
     if importlib.util.find_spec("duckdb_extensions") is None:
         pytest.skip("the extra ducklake is not installed")
     with postgres() as started:
