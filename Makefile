@@ -2,11 +2,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-LAKE_PART := cdp_sync_tests/importing/test_contract.py cdp_sync_tests/importing/test_groups.py cdp_sync_tests/exporting/test_selecting.py \
-	cdp_sync_tests/exporting/test_users.py cdp_sync_tests/merging/test_lists.py cdp_sync_tests/trail/test_concurrency.py
+LAKE_PART := $(addprefix cdp_sync_tests/,warehouse/lake warehouse/test_backend.py warehouse/test_turn.py warehouse/test_migrations.py \
+	warehouse/test_sessions.py test_cli_dumps.py exporting/test_selecting.py exporting/test_users.py trail/test_concurrency.py)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo up test test-ducklake test-ducklake-part lint format check soak pollock bench bench-sensors clean
+.PHONY: demo up test test-ducklake test-ducklake-part scale lint format check soak pollock bench bench-sensors clean
 
 demo: .venv/product  ## import demonstration files from an SFTP server, three times over
 	$(BIN)/cdp-sync demo
@@ -21,7 +21,10 @@ test-ducklake: .venv-ducklake/tools  ## all tests on lakes, with PostgreSQL as t
 	CDP_SYNC_TEST_LAKE=1 PATH="$(CURDIR)/.venv-ducklake/bin:$$PATH" .venv-ducklake/bin/python -m pytest -q -n 2 --dist worksteal $(LAKE)
 
 test-ducklake-part: .venv-ducklake/tools  ## the part of them that every change is tested with
-	$(MAKE) test-ducklake LAKE="cdp_sync_tests/warehouse $(LAKE_PART)"
+	$(MAKE) test-ducklake LAKE="$(LAKE_PART)"
+
+scale: .venv-ducklake/tools  ## two workers on a lake, killed and cut off, against a serial run; needs PostgreSQL, redis and root. SCALE="--kills 50 --seed 1"
+	.venv-ducklake/bin/python -W ignore -m cdp_sync_tests.scale $(SCALE)
 
 lint: .venv/tools  ## style, types, import layers and declarations
 	$(BIN)/ruff check .
