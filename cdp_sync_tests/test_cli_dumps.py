@@ -45,6 +45,7 @@ def test_a_moved_warehouse_goes_on(shop: Project, tmp_path: Path, monkeypatch: p
         assert restored["tables"] == dumped["tables"] == held["tables"]
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
+    output_of(cdp_sync("accept-warehouse"))
     imported, exported = answer("run", "shop", "--json")["goals"]
     assert (imported["rows_read"], exported["profiles_written"]) == (0, 0)
     shop.deliver("/inbox/customers_1.csv", FIRST.replace("Ada,1.5", "Ada,2.5"), minutes=5)

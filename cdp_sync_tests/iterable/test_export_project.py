@@ -70,7 +70,7 @@ def test_dagster_runs_it(project: Project, served: IterableSandbox) -> None:
         assert bob
         assert (bob.fields["tier"], bob.fields["spent"]) == ("bob", 30.0)
         with project.warehouse.open("write") as session:
-            session.execute("update warehouse.profile set total = 1 where first_name = 'ann'")
+            session.execute("update warehouse.profile set total = 1, updated_at = now() where first_name = 'ann'")
         result = project.run("crm_sync", instance)
         assert "1 taken off lists." in shown(result, "crm", "audience")["summary"]
         assert on(served, "Spenders") == ["bob@example.com"]

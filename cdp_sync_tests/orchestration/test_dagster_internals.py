@@ -62,8 +62,13 @@ INSTANCE = {
     "add_run_tags": ["run_id", "new_tags"],
     "all_instigator_state": ["instigator_type"],
     "create_run_for_job": [
-        "job_def", "asset_selection", "run_config", "tags", "remote_job_origin", "job_code_origin",
-    ],  # fmt: skip
+        "job_def",
+        "asset_selection",
+        "run_config",
+        "tags",
+        "remote_job_origin",
+        "job_code_origin",
+    ],
     "get_daemon_heartbeats": [],
     "get_records_for_run": ["run_id", "of_type", "limit", "ascending"],
     "get_ticks": ["origin_id", "selector_id", "limit", "statuses"],

@@ -121,8 +121,8 @@ def _shown(catalog: str, name: str, kind: str) -> str:
         person = f"select min(value) from {catalog}.own_identifier known where known.profile_id = {column}"
         return f'coalesce(({person}), {column}::text) as "{name}"'
     if name == "goal_number":
-        goal = f"select min(concat(connection, '/', goal)) from {catalog}.exported_goal goal where goal.number = {column}"
-        return f'({goal}) as "{name}"'
+        named = f"from {catalog}.exported_goal known where known.number = {column}"
+        return f"(select min(concat(connection, '/', goal)) {named}) as {name}"
     return column
 
 

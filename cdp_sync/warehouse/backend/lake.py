@@ -28,8 +28,8 @@ _STORE_EXTENSION: Final = "httpfs"
 
 _STORE: Final = "s3://"
 
-_FENCE: Final = "update warehouse.clock set written_at = written_at + interval 1 microsecond"
-"""What every transaction changes: of two that run at once, as one has lost its turn and goes on, only one commits."""
+_FENCE: Final = "update warehouse.identity set history_place = history_place"
+"""What every transaction writes: of two that run at once, as one has lost its turn and goes on, only one commits."""
 
 
 @dataclass(frozen=True)
