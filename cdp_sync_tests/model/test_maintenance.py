@@ -39,4 +39,5 @@ def test_every_problem_is_reported_at_once() -> None:
     ]
     assert 'needed is HH:MM in quotes, such as "03:30"' in problems[0]
     assert "did you mean" in problems[1]
-    assert "did you mean 'keep_runs_days'? allowed: keep_runs_days, keep_idle_runs_days, keep_states_days, at, time_zone" in problems[2]
+    allowed = "keep_runs_days, keep_idle_runs_days, keep_states_days, at, time_zone"
+    assert f"did you mean 'keep_runs_days'? allowed: {allowed}" in problems[2]

@@ -47,6 +47,15 @@ _RUNS = """(
 """Of runs what they have landed altogether: those that were killed or repeated are more."""
 
 
+_IMPORTED_BY = """(
+    from {catalog}.imported_profile
+    union all
+    select connection, profile_id
+    from {catalog}.profile join {catalog}.connection_number on number = _created_by
+)"""
+"""Which connection has imported whom: the one that met a person first stands with the profile."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """A table that differs: how many rows only one of the warehouses has."""
@@ -103,9 +112,9 @@ def _tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> dict[str, di
 
 def _comparable(catalog: str, table: str, columns: dict[str, str]) -> str:
     """Return the query for what of a table has to be the same."""
-    source = _RUNS.format(catalog=catalog) if table == "run" else f"{catalog}.{table}"
     if table == "run":
-        return f"select * from {source}"
+        return _RUNS.format(catalog=catalog)
+    source = _IMPORTED_BY.format(catalog=catalog) if table == "imported_profile" else f"{catalog}.{table}"
     kept = {name: kind for name, kind in columns.items() if name not in COLUMNS_LEFT_OUT and not _is_time(name, kind)}
     shown = [_shown(catalog, name, kind) for name, kind in kept.items()]
     return f"select {', '.join(shown)} from {source} compared"
@@ -118,7 +127,7 @@ def _is_time(name: str, kind: str) -> bool:
 def _shown(catalog: str, name: str, kind: str) -> str:
     column = f'compared."{name}"'
     if kind == "UUID":
-        person = f"select min(value) from {catalog}.own_identifier known where known.profile_id = {column}"
+        person = f"select min(value) from {catalog}.profile_identifier known where known.profile_id = {column}"
         return f'coalesce(({person}), {column}::text) as "{name}"'
     if name == "goal_number":
         named = f"from {catalog}.exported_goal known where known.number = {column}"

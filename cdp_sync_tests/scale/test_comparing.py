@@ -53,7 +53,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
                 session.execute(f"insert into {table} values ({values})")
         session.execute("update exported_goal set number = 1")
         session.execute("delete from exported_goal where goal = 'of 2'")
-        session.execute("delete from own_identifier where value = 'of 2'")
+        session.execute("delete from profile_identifier where value = 'of 2'")
     shutil.copyfile(*files)
     with duckdb.connect(str(files[1])) as session:
         for table, columns in _tables(session).items():
