@@ -50,8 +50,8 @@ _RUNS = """(
 _IMPORTED_BY = """(
     from {catalog}.imported_profile
     union all
-    select connection, profile_id
-    from {catalog}.profile join {catalog}.connection_number on number = _created_by
+    select known.connection, met.profile_id
+    from {catalog}.profile met join {catalog}.connection_number known on known.number = met._created_by
 )"""
 """Which connection has imported whom: the one that met a person first stands with the profile."""
 
