@@ -72,15 +72,14 @@ class Chaos:
     random: Random
     done: int = 0
     cuts: int = 0
-    paused: threading.Event = field(default_factory=threading.Event)
-    """Set while no run is under way: a kill then proves nothing."""
 
     def act_until(self, ended: threading.Event) -> None:
         """Act, in a thread of its own."""
-        while not ended.wait(self.random.uniform(2.0, 9.0)):
-            if self.paused.is_set() or self.done >= self.kills:
-                continue
-            machine = self.random.choice(self.machines)
+        while not ended.wait(self.random.uniform(0.5, 4.0)):
+            at_work = [machine for machine in self.machines if machine.is_at_work]
+            if not at_work or self.done >= self.kills:
+                continue  # what happens to a machine without a run proves nothing
+            machine = self.random.choice(at_work)
             if self.random.random() < 0.6:
                 self.done += 1
                 say(f"kill {self.done} of {self.kills}: {machine.name}")
@@ -195,7 +194,6 @@ def scaled(project: Project, names: list[str], asked: argparse.Namespace) -> tup
                 failed += land(commands, names)
                 failed += land(commands, [OUTLET])
                 say(f"delivery {deliveries} has landed; {failed} runs failed so far")
-            chaos.paused.set()
         cables.stop()
         copy = folder.parent / "scaled.duckdb"
         named_warehouse(lake, folder / "data").copy_to(copy)

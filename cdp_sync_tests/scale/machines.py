@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Machine:
     environment: Mapping[str, str]
     runs: int
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _started_at: float = field(default=0.0, init=False)
 
     def start(self) -> None:
         """Start its worker."""
@@ -41,11 +43,21 @@ class Machine:
         worker = f"{sys.executable} -c '{_WORKER}' worker --runs {self.runs}"
         command = _START.format(python=sys.executable, ends=ends, worker=worker)
         own = {"CDP_SYNC_STAGING": str(self.folder / self.name)}
+        self._started_at = time.time()
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*_ALONE, "sh", "-c", command], env={**self.environment, **own}, stdout=log, stderr=log,
                 start_new_session=True, cwd=self.folder / "project",
             )  # fmt: skip
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a run has staged something since the machine was started."""
+        try:
+            staged = [path.stat().st_mtime for path in (self.folder / self.name).glob("*/*__*")]
+        except FileNotFoundError:  # the run has just ended
+            return False
+        return max(staged, default=0.0) > self._started_at
 
     def kill(self) -> None:
         """Kill everything that runs on it, at once."""
