@@ -20,6 +20,7 @@ import yaml
 from cdp_sync.orchestration.data_folder import DataFolder
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.runs.process import Process
+from cdp_sync.orchestration.runs.recovery import recover
 from cdp_sync.sandbox.sftp_files import Files
 from cdp_sync.scaffold import project as scaffold
 from cdp_sync_tests.orchestration.shared_history import CONTAINER, SECRET, wait_for, worker
@@ -58,10 +59,10 @@ class Cluster:
         )  # fmt: skip
 
     @contextmanager
-    def daemon(self) -> Iterator[None]:
+    def daemon(self, **more: str) -> Iterator[None]:
         """Run the daemon that takes runs from the queue."""
         command = [sys.executable, "-W", "ignore", "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
-        own = {"DAGSTER_HOME": str(self.project.folder)}
+        own = {"DAGSTER_HOME": str(self.project.folder), **more}
         with (self.project.folder / "daemon.log").open("a") as log:
             process = subprocess.Popen(
                 command, env={**os.environ, **self.variables, **own}, stdout=log, stderr=log, start_new_session=True,
@@ -168,6 +169,39 @@ def test_the_run_of_a_killed_worker_starts_over_on_another(cluster: Cluster, tmp
     people, runs = landed(project)
     assert people == EVERYBODY
     assert run_id not in runs
+
+
+def test_a_run_is_ended_from_the_ui(cluster: Cluster) -> None:
+    """The worker stops the process, recovery records the end, nothing lands, and the worker goes on with others."""
+    project = cluster.project
+    with cluster.daemon(), open_instance() as history, worker(project, "worker"):
+        with held(project, hold_the_second_file) as gate, worker(project, "run", "shop") as following:
+            assert gate.reached.wait(_PATIENCE)
+            run = wait_for(lambda: last_run(history) if Process.of(last_run(history)) else None)
+            process = Process.of(run)
+            assert process
+            history.report_run_canceling(run)  # as the webserver does
+            assert history.run_coordinator.cancel_run(run.run_id)
+            wait_for(lambda: process.is_gone(one_machine=False) or None)
+            recover(history, DataFolder(project.data))
+            assert following.ended() == 1
+        canceled = history.get_run_by_id(run.run_id)
+        assert canceled
+        assert canceled.status == dg.DagsterRunStatus.CANCELED
+        project.sandbox.files = Files  # which holds no later client
+        assert cluster.run("run", "shop").returncode == 0
+    people, runs = landed(project)
+    assert people == EVERYBODY
+    assert run.run_id not in runs
+
+
+def test_a_run_that_cannot_be_sent_fails(cluster: Cluster) -> None:
+    """Where redis does not answer as the daemon sends a run, the run fails, and its answer says why."""
+    with cluster.daemon(CDP_SYNC_BROKER="redis://127.0.0.1:9/0"), open_instance() as history:
+        unsent = cluster.run("run", "shop", "--json")
+        assert unsent.returncode == 1
+        assert "Celery" in json.loads(unsent.stdout)["message"]
+        assert last_run(history).status == dg.DagsterRunStatus.FAILURE
 
 
 def test_a_worker_refuses_another_warehouse(cluster: Cluster, tmp_path: Path) -> None:

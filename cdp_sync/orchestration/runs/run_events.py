@@ -79,6 +79,9 @@ def trouble_of(instance: dg.DagsterInstance, run_id: str, connection: str) -> Tr
             goals.setdefault(goal_of(entry.step_key or "", connection), (_time(entry), why))
         else:
             message = event.message or ""
+    if message == _NO_CAUSE:
+        about = instance.get_records_for_run(run_id, of_type=CAUSES | {DagsterEventType.STEP_START}).records
+        message = cause_of(record.event_log_entry.get_dagster_event() for record in about).strip()
     return Trouble(message, goals)
 
 
