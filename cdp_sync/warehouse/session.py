@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -178,6 +178,8 @@ class Session:
 
     def close(self) -> None:
         """Close the connection and with it the instance: what is not committed is gone, the files are free."""
+        with suppress(duckdb.Error):  # the catalog of a lake may be gone
+            self.roll_back()  # an instance must not end while a transaction writes to a lake
         self._connection.close()
 
 
