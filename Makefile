@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LAKE_PART := $(addprefix cdp_sync_tests/,warehouse/lake warehouse/test_backend.py warehouse/test_turn.py warehouse/test_migrations.py \
-	warehouse/test_sessions.py test_cli_dumps.py exporting/test_selecting.py exporting/test_users.py trail/test_concurrency.py)
+	warehouse/test_sessions.py test_cli_dumps.py exporting/test_users.py)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo up test test-ducklake test-ducklake-part scale lint format check soak pollock bench bench-sensors clean

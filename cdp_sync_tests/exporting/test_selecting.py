@@ -168,6 +168,7 @@ def test_a_property_without_a_column_is_empty(exporter: Exporter) -> None:
     assert exporter.delivered() == b"email,city\nada@b.nl,\nbob@b.nl,\n"
 
 
+@pytest.mark.native("its lock")
 def test_nothing_to_write_writes_no_file_and_takes_no_lock(exporter: Exporter) -> None:
     """A run without changes succeeds while another process reads the warehouse, and writes no file."""
     exporter.run()

@@ -113,7 +113,7 @@ def test_a_run_that_lives_is_left_alone(shop: Project, tmp_path: Path) -> None:
             observer.sees_a_beat(run_id)
             assert observer.look() == []
         running.signal(signal.SIGSTOP)
-        assert [observer.look() for _ in range(3)] == [[], [], []]
+        assert [observer.look() for _ in range(2)] == [[], []]  # a third may be three minutes after the last beat
         running.signal(signal.SIGCONT)
         observer.sees_a_beat(run_id)
         assert [observer.look() for _ in range(3)] == [[], [], []]
