@@ -53,7 +53,7 @@ _IMPORTED_BY = """(
     select known.connection, met.profile_id
     from {catalog}.profile met join {catalog}.connection_number known on known.number = met._created_by
 )"""
-"""Which connection has imported whom: the one that met a person first stands with the profile."""
+"""Which connections have imported a person: the one that did so first stands with the profile."""
 
 
 @dataclass(frozen=True)
