@@ -1,4 +1,4 @@
-"""`dagster dev` on a project of its own, with webserver, code server and daemon as in production."""
+"""Dagster's own processes on a project, as in production: `dagster dev` with all of them, or the daemon alone."""
 
 import json
 import os
@@ -176,3 +176,20 @@ def dagster_dev(project: Project, **environment: str) -> Iterator[Ui]:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
+
+
+@contextmanager
+def daemon(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """Run Dagster's daemon alone, which takes runs from the queue."""
+    command = [sys.executable, "-W", "ignore", "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
+    own = {**environment, "DAGSTER_HOME": str(folder)}
+    with (folder / "daemon.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=folder, env=own, stdout=log, stderr=log, process_group=0)
+    try:
+        yield
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)

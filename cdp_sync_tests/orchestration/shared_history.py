@@ -1,6 +1,7 @@
 """A project whose history of runs lies in PostgreSQL, as it does where several machines execute runs."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import dagster as dg
 import pytest
 
 from cdp_sync.orchestration.runs.process import Process
+from cdp_sync.scaffold import project as scaffold
 from cdp_sync_tests.projects import INSTANCE, Project
 from cdp_sync_tests.services import Service, postgres
 
@@ -69,6 +71,28 @@ def move_history(folder: Path, server: Service) -> str:
     assert url in settings
     (folder / "dagster.yaml").write_text(settings, encoding="utf-8")
     return name
+
+
+def give_workers(folder: Path, server: Service, broker: Service, *, each_second: bool = False) -> dict[str, str]:
+    """Write the settings of a project with workers, for a history in a new database; return the variables they name.
+
+    With `each_second` the daemon looks at the queue every second, not every five.
+    """
+    files = Path(scaffold.__file__).parent
+    settings = (files / "workers" / "dagster.yaml").read_text("utf-8").replace("port: 5432", f"port: {server.port}")
+    if each_second:
+        settings = settings.replace("class: RunQueue", "class: RunQueue\n  config: {dequeue_interval_seconds: 1}")
+    (folder / "dagster.yaml").write_text(settings, "utf-8")
+    shutil.copy(files / "files" / "workspace.yaml", folder)
+    name = f"runs_{uuid4().hex}"
+    server.database(name)
+    return {
+        "CDP_SYNC_POSTGRES_HOST": server.host,
+        "CDP_SYNC_POSTGRES_USER": server.user,
+        "CDP_SYNC_POSTGRES_DATABASE": name,
+        "PGPASSWORD": SECRET,
+        "CDP_SYNC_BROKER": f"redis://{broker.host}:{broker.port}/{broker.database_number()}",
+    }
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,14 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -23,7 +21,8 @@ from cdp_sync.orchestration.runs.process import Process
 from cdp_sync.orchestration.runs.recovery import recover
 from cdp_sync.sandbox.sftp_files import Files
 from cdp_sync.scaffold import project as scaffold
-from cdp_sync_tests.orchestration.shared_history import CONTAINER, SECRET, wait_for, worker
+from cdp_sync_tests.orchestration.daemon import daemon
+from cdp_sync_tests.orchestration.shared_history import CONTAINER, SECRET, give_workers, wait_for, worker
 from cdp_sync_tests.orchestration.test_crash import HEAD, held, hold_the_second_file
 from cdp_sync_tests.orchestration.test_heartbeat import EVERYBODY, Observer, has_containers, landed
 from cdp_sync_tests.projects import Project, goal
@@ -58,26 +57,9 @@ class Cluster:
             cwd=self.project.folder,
         )  # fmt: skip
 
-    @contextmanager
-    def daemon(self, **more: str) -> Iterator[None]:
+    def daemon(self, **more: str) -> AbstractContextManager[None]:
         """Run the daemon that takes runs from the queue."""
-        command = [sys.executable, "-W", "ignore", "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
-        own = {"DAGSTER_HOME": str(self.project.folder), **more}
-        with (self.project.folder / "daemon.log").open("a") as log:
-            process = subprocess.Popen(
-                command, env={**os.environ, **self.variables, **own}, stdout=log, stderr=log, start_new_session=True,
-                cwd=self.project.folder,
-            )  # fmt: skip
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(30)
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait(_PATIENCE)
+        return daemon(self.project.folder, {**os.environ, **self.variables, **more})
 
     def log_of_workers(self) -> str:
         """Return what the workers have printed."""
@@ -90,18 +72,7 @@ def cluster(project: Project, server: Service, broker: Service, monkeypatch: pyt
     project.connect("shop", goal())
     project.deliver("/inbox/customers_1.csv", HEAD + "ada@example.com,Ada,1\n")
     project.deliver("/inbox/customers_2.csv", HEAD + "bob@example.com,Bob,2\n", minutes=1)
-    name = f"runs_{uuid4().hex}"
-    server.database(name)
-    settings = _SETTINGS.read_text("utf-8").replace("port: 5432", f"port: {server.port}")
-    (project.folder / "dagster.yaml").write_text(settings, "utf-8")
-    shutil.copy(Path(scaffold.__file__).parent / "files" / "workspace.yaml", project.folder)
-    variables = {
-        "CDP_SYNC_POSTGRES_HOST": server.host,
-        "CDP_SYNC_POSTGRES_USER": server.user,
-        "CDP_SYNC_POSTGRES_DATABASE": name,
-        "PGPASSWORD": SECRET,
-        "CDP_SYNC_BROKER": f"redis://{broker.host}:{broker.port}/{broker.database_number()}",
-    }
+    variables = give_workers(project.folder, server, broker)
     for each, value in variables.items():
         monkeypatch.setenv(each, value)
     return Cluster(project, project.environment | variables)

@@ -22,9 +22,10 @@ from cdp_sync.orchestration.data_folder import DataFolder
 from cdp_sync.orchestration.instance import open_instance
 from cdp_sync.orchestration.runs.recovery import recover
 from cdp_sync.orchestration.runs.silence import Silence, look
-from cdp_sync.scaffold import project as scaffold
 from cdp_sync.warehouse import Warehouse
 from cdp_sync.warehouse.backend import named_warehouse
+from cdp_sync_tests.orchestration.daemon import daemon
+from cdp_sync_tests.orchestration.shared_history import give_workers
 from cdp_sync_tests.projects import INSTANCE, Project, open_project
 from cdp_sync_tests.scale.cables import Cables
 from cdp_sync_tests.scale.comparing import compare
@@ -117,33 +118,13 @@ def thread(target: object, *arguments: object) -> Iterator[None]:
         running.join(120)
 
 
-@contextmanager
-def daemon(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """Run Dagster's daemon, which takes runs from the queue."""
-    command = [sys.executable, "-W", "ignore", "-m", "dagster._daemon", "run", "-w", "workspace.yaml"]
-    with (folder / "daemon.log").open("ab") as log:
-        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(60)
-
-
 def land(commands: Commands, names: list[str]) -> int:
     """Run connections at once, each until it succeeds; return how many runs failed."""
     failed = [0] * len(names)
 
     def until_it_succeeds(place: int, name: str) -> None:
-        for _ in range(_ATTEMPTS):
-            if commands.run("run", name):
-                return
+        while failed[place] < _ATTEMPTS and not commands.run("run", name):
             failed[place] += 1
-        raise RuntimeError(f"{name} did not land in {_ATTEMPTS} runs")
 
     running = [threading.Thread(target=until_it_succeeds, args=each) for each in enumerate(names)]
     for each in running:
@@ -151,7 +132,7 @@ def land(commands: Commands, names: list[str]) -> int:
     for each in running:
         each.join()
     if max(failed) >= _ATTEMPTS:
-        raise RuntimeError("A connection did not land.")
+        raise RuntimeError(f"A connection did not land in {_ATTEMPTS} runs: see {commands.folder / 'commands.log'}")
     return sum(failed)
 
 
@@ -159,18 +140,13 @@ def scaled(project: Project, names: list[str], asked: argparse.Namespace) -> tup
     """Land deliveries on workers until so many were killed; return a copy of the warehouse, and how many deliveries."""
     folder = project.folder
     with postgres() as server, redis() as broker, TemporaryDirectory(prefix="cdp_cables_") as sockets:
-        server.sql("create database runs")
-        server.sql("create database warehouse")
-        settings = (Path(scaffold.__file__).parent / "workers" / "dagster.yaml").read_text("utf-8")
-        settings = settings.replace("port: 5432", f"port: {server.port}")
-        settings = settings.replace("class: RunQueue", "class: RunQueue\n  config: {dequeue_interval_seconds: 1}")
-        (folder / "dagster.yaml").write_text(settings, "utf-8")
-        lake = f"ducklake:postgres:host={server.host} port={server.port} user={server.user} dbname=warehouse"
+        lake = f"ducklake:postgres:{server.database('warehouse')}"
         own = {
-            "CDP_SYNC_POSTGRES_HOST": server.host, "CDP_SYNC_POSTGRES_USER": server.user,
-            "CDP_SYNC_POSTGRES_DATABASE": "runs", "CDP_SYNC_BROKER": f"redis://{broker.host}:{broker.port}/0",
-            "CDP_SYNC_WAREHOUSE": lake, "CDP_SYNC_WAREHOUSE_DATA": str(folder / "lake"), "DAGSTER_HOME": str(folder),
-        }  # fmt: skip
+            **give_workers(folder, server, broker, each_second=True),
+            "CDP_SYNC_WAREHOUSE": lake,
+            "CDP_SYNC_WAREHOUSE_DATA": str(folder / "lake"),
+            "DAGSTER_HOME": str(folder),
+        }
         os.environ |= own
         environment = {**project.environment, **own}
         commands = Commands(folder, environment)
@@ -242,7 +218,6 @@ def main() -> int:
     with TemporaryDirectory(prefix="cdp_sync_scale_") as temporary:
         place = asked.keep or Path(temporary)
         with open_project(place / "project") as project:
-            shutil.copy(Path(scaffold.__file__).parent / "files" / "workspace.yaml", project.folder)
             names = declare(project, asked.connections)
             on_workers, deliveries = scaled(project, names, asked)
             in_series = serial(project, names, deliveries, asked)
